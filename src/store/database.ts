@@ -1,0 +1,49 @@
+import { Kysely, PostgresDialect } from 'kysely'
+import pg from 'pg'
+import type { Logger } from '../core/ports.ts'
+import type { Schema } from './schema.ts'
+
+export type Database = {
+  db: Kysely<Schema>
+  pool: pg.Pool
+  /** Ends every connection, waiting for queries under way. */
+  close(): Promise<void>
+}
+
+export type DatabaseOptions = {
+  url: string
+  poolSize: number
+  /** application_name, so that an operator sees in pg_stat_activity which part of the daemon holds a connection. */
+  name: string
+  logger?: Logger
+  /** Longest a single statement may run, in ms. */
+  statementTimeoutMs?: number
+}
+
+const INT8 = 20
+
+/**
+ * A pool of its own, with kysely over it. Every session runs with `synchronous_commit = on` whatever the server's
+ * default, because an acknowledgement rests on it. `bigint` comes back as a number: ids and counts stay below 2^53.
+ */
+export function openDatabase(options: DatabaseOptions): Database {
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max: options.poolSize,
+    application_name: options.name,
+    connectionTimeoutMillis: 5_000,
+    keepAlive: true,
+    options: '-c synchronous_commit=on',
+    ...(options.statementTimeoutMs === undefined ? {} : { statement_timeout: options.statementTimeoutMs }),
+    types: { getTypeParser: ((oid: number, format: 'text' | 'binary') => parserOf(oid, format)) as never },
+  })
+  // Without a listener an idle connection that the server closes brings the process down.
+  pool.on('error', (error) => options.logger?.warn({ err: error }, 'idle database connection lost'))
+  const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) })
+  return { db, pool, close: () => db.destroy() }
+}
+
+function parserOf(oid: number, format: 'text' | 'binary'): unknown {
+  if (oid === INT8 && format !== 'binary') return Number
+  return pg.types.getTypeParser(oid, format)
+}
