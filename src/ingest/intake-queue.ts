@@ -1,0 +1,171 @@
+/**
+ * In: hashes of one request, from any number of requests at once. Out: one row per source and commit in `intake`.
+ *
+ * Group commit: while commits are in flight, whatever arrives waits in one queue and goes with the next commit. An
+ * idle daemon therefore commits each request at once, and a busy one shares the price of a disk flush among all that
+ * came meanwhile. Nothing is acknowledged before its statement returned.
+ */
+
+import { HoldfastError } from '../core/errors.ts'
+import { HASH_BYTES } from '../core/hash.ts'
+import type { Clock, Metrics } from '../core/ports.ts'
+
+export type IntakeChunk = { sourceId: number; receivedAtMs: number; hashes: Uint8Array }
+
+export type IntakeLimits = {
+  /** Bytes that may wait or be in flight; more is refused with OVERLOADED. */
+  maxPendingBytes: number
+  /** Hashes in one `intake` row; a larger request becomes several rows of one statement. */
+  maxChunkHashes: number
+  /** Statements in flight at once. */
+  commitsInFlight: number
+  /** Bytes after which a commit takes no further request. */
+  maxCommitBytes: number
+}
+
+export type IntakeQueue = {
+  /**
+   * Stores n x 32 bytes, all or nothing; the bytes belong to the queue from now on.
+   * @returns when they were received, ms since the epoch, once they are committed
+   * @throws HoldfastError OVERLOADED, DATABASE_UNAVAILABLE or SHUTTING_DOWN, each with retryAfter. After
+   *   DATABASE_UNAVAILABLE they may have been stored all the same; pushing them again only adds leaves.
+   */
+  push(sourceId: number, hashes: Uint8Array): Promise<number>
+  pending(): { bytes: number; requests: number }
+  /** Refuses new hashes and waits until those accepted are committed or failed. */
+  close(): Promise<void>
+}
+
+type Waiting = {
+  sourceId: number
+  hashes: Uint8Array
+  resolve(receivedAtMs: number): void
+  reject(error: unknown): void
+}
+
+export function createIntakeQueue(deps: {
+  /** Commits all chunks or none. */
+  append(chunks: IntakeChunk[]): Promise<void>
+  /** Called after each commit, e.g. to wake the sealer. */
+  onCommitted?(leaves: number): void
+  limits: IntakeLimits
+  clock: Clock
+  metrics: Metrics
+}): IntakeQueue {
+  const { limits, clock, metrics } = deps
+  const waiting: Waiting[] = []
+  let head = 0
+  let pendingBytes = 0
+  let pendingRequests = 0
+  let inFlight = 0
+  let closed = false
+  let onIdle: (() => void) | undefined
+  let flushScheduled = false
+
+  function scheduleFlush(): void {
+    if (flushScheduled || inFlight >= limits.commitsInFlight) return
+    flushScheduled = true
+    // After the current poll phase, so that all requests that one wake-up of the event loop delivers share a commit.
+    setImmediate(() => {
+      flushScheduled = false
+      while (head < waiting.length && inFlight < limits.commitsInFlight) void commit(takeGroup())
+    })
+  }
+
+  function takeGroup(): Waiting[] {
+    const first = head
+    let bytes = 0
+    while (
+      head < waiting.length &&
+      (bytes === 0 || bytes + waiting[head]!.hashes.length <= limits.maxCommitBytes)
+    ) {
+      bytes += waiting[head]!.hashes.length
+      head++
+    }
+    const group = waiting.slice(first, head)
+    if (head === waiting.length) {
+      waiting.length = 0
+      head = 0
+    } else if (head > 4096) {
+      waiting.splice(0, head)
+      head = 0
+    }
+    return group
+  }
+
+  async function commit(group: Waiting[]): Promise<void> {
+    inFlight++
+    const receivedAtMs = clock.now()
+    const startedAt = performance.now()
+    let bytes = 0
+    for (const each of group) bytes += each.hashes.length
+    try {
+      await deps.append(chunksOf(group, receivedAtMs, limits.maxChunkHashes))
+      metrics.observe('holdfast_intake_commit_seconds', (performance.now() - startedAt) / 1000)
+      metrics.count('holdfast_intake_hashes_total', bytes / HASH_BYTES)
+      for (const each of group) each.resolve(receivedAtMs)
+      deps.onCommitted?.(bytes / HASH_BYTES)
+    } catch (error) {
+      metrics.count('holdfast_intake_failures_total')
+      for (const each of group) each.reject(error)
+    } finally {
+      inFlight--
+      pendingBytes -= bytes
+      pendingRequests -= group.length
+      if (head < waiting.length) scheduleFlush()
+      else if (inFlight === 0) onIdle?.()
+    }
+  }
+
+  return {
+    push(sourceId, hashes) {
+      if (closed) {
+        return Promise.reject(
+          new HoldfastError('SHUTTING_DOWN', 'The daemon is stopping; send this again.', { retryAfter: 2 }),
+        )
+      }
+      if (pendingBytes > 0 && pendingBytes + hashes.length > limits.maxPendingBytes) {
+        metrics.count('holdfast_intake_overloaded_total')
+        return Promise.reject(
+          new HoldfastError(
+            'OVERLOADED',
+            'More hashes wait to be stored than the limit allows; send this again.',
+            {
+              retryAfter: 1,
+            },
+          ),
+        )
+      }
+      pendingBytes += hashes.length
+      pendingRequests++
+      return new Promise((resolve, reject) => {
+        waiting.push({ sourceId, hashes, resolve, reject })
+        scheduleFlush()
+      })
+    },
+    pending: () => ({ bytes: pendingBytes, requests: pendingRequests }),
+    async close() {
+      closed = true
+      if (pendingRequests > 0) await new Promise<void>((resolve) => (onIdle = resolve))
+    },
+  }
+}
+
+/** One chunk per source, hashes in the order the requests came; a chunk over the limit is cut into several. */
+function chunksOf(group: readonly Waiting[], receivedAtMs: number, maxChunkHashes: number): IntakeChunk[] {
+  const bySource = new Map<number, Uint8Array[]>()
+  for (const { sourceId, hashes } of group) {
+    const parts = bySource.get(sourceId)
+    if (parts) parts.push(hashes)
+    else bySource.set(sourceId, [hashes])
+  }
+  const chunks: IntakeChunk[] = []
+  for (const [sourceId, parts] of bySource) {
+    const hashes = parts.length === 1 ? parts[0]! : Buffer.concat(parts)
+    const step = maxChunkHashes * HASH_BYTES
+    for (let start = 0; start < hashes.length; start += step) {
+      chunks.push({ sourceId, receivedAtMs, hashes: hashes.subarray(start, start + step) })
+    }
+  }
+  return chunks
+}

@@ -1,0 +1,95 @@
+import type pg from 'pg'
+import { asStoreError } from './unavailable.ts'
+
+/** One row of the durable log: hashes of one source that were committed together. */
+export type IntakeChunk = { sourceId: number; receivedAtMs: number; hashes: Uint8Array }
+
+/** A chunk waiting to be sealed, without its hashes. */
+export type PendingChunk = { id: number; sourceId: number; receivedAtMs: number; leafCount: number }
+
+/**
+ * Commits the chunks in one statement, so all or none. When it resolves they are on disk (`synchronous_commit` is on
+ * for the pool's sessions). When it rejects after the statement left, they may be stored all the same.
+ * @throws HoldfastError DATABASE_UNAVAILABLE
+ */
+export async function appendIntake(pool: pg.Pool, chunks: readonly IntakeChunk[]): Promise<void> {
+  const values: unknown[] = []
+  for (const chunk of chunks) {
+    const { hashes } = chunk
+    values.push(
+      chunk.sourceId,
+      new Date(chunk.receivedAtMs),
+      hashes.length / 32,
+      Buffer.from(hashes.buffer, hashes.byteOffset, hashes.length),
+    )
+  }
+  try {
+    await pool.query({ name: `append-intake-${chunks.length}`, text: appendText(chunks.length), values })
+  } catch (error) {
+    throw asStoreError(error)
+  }
+}
+
+const appendTexts = new Map<number, string>()
+
+function appendText(rows: number): string {
+  let text = appendTexts.get(rows)
+  if (text === undefined) {
+    const tuples = Array.from({ length: rows }, (_, row) => {
+      const first = row * 4
+      return `($${first + 1}, $${first + 2}, $${first + 3}, $${first + 4})`
+    })
+    text = `insert into intake (source_id, received_at, leaf_count, hashes) values ${tuples.join(', ')}`
+    appendTexts.set(rows, text)
+  }
+  return text
+}
+
+/** The oldest chunks not yet sealed, in arrival order, at most `limit` rows. */
+export async function pendingChunks(client: pg.ClientBase | pg.Pool, limit: number): Promise<PendingChunk[]> {
+  const { rows } = await client.query({
+    name: 'pending-chunks',
+    text: `select id, source_id as "sourceId", leaf_count as "leafCount",
+             (extract(epoch from received_at) * 1000)::float8 as "receivedAtMs"
+           from intake order by id limit $1`,
+    values: [limit],
+  })
+  return rows
+}
+
+/** How many hashes wait to be sealed, in how many chunks, and since when the oldest has (ms since the epoch, or null). */
+export async function intakeBacklog(
+  pool: pg.Pool,
+): Promise<{ leaves: number; chunks: number; oldestMs: number | null }> {
+  const { rows } = await pool.query(
+    `select coalesce(sum(leaf_count), 0)::float8 as leaves, count(*)::float8 as chunks,
+       (extract(epoch from min(received_at)) * 1000)::float8 as "oldestMs" from intake`,
+  )
+  return rows[0]
+}
+
+/** Hashes of the chunks, in the order of `ids`, fetched as bytes (not hex text). */
+export async function readChunkHashes(client: pg.ClientBase, ids: readonly number[]): Promise<Buffer[]> {
+  const query = {
+    name: 'read-chunk-hashes',
+    text: 'select hashes from intake where id = any($1::bigint[]) order by id',
+    values: [ids],
+    rowMode: 'array' as const,
+    binary: true,
+  }
+  const { rows } = await client.query(query as pg.QueryArrayConfig)
+  if (rows.length !== ids.length)
+    throw new Error(`intake lost ${ids.length - rows.length} chunks under the seal lease`)
+  return rows.map((row) => row[0] as Buffer)
+}
+
+/** Removes exactly the chunks that were read, by id: a late commit may carry a lower id than one already read. */
+export async function deleteChunks(client: pg.ClientBase, ids: readonly number[]): Promise<void> {
+  const { rowCount } = await client.query({
+    name: 'delete-chunks',
+    text: 'delete from intake where id = any($1::bigint[])',
+    values: [ids],
+  })
+  if (rowCount !== ids.length)
+    throw new Error(`expected to remove ${ids.length} chunks from intake, removed ${rowCount}`)
+}
