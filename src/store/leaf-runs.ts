@@ -1,0 +1,96 @@
+import type pg from 'pg'
+import { openCopy } from './copy.ts'
+import { ENTRY_BYTES, PAGE_ENTRIES } from './leaf-index.ts'
+
+export type RunWriter = {
+  /** Appends entries, n x 16 bytes, sorted and after all appended before. */
+  append(entries: Uint8Array): Promise<void>
+  /** Stores the last page and the run's size. */
+  finish(): Promise<{ id: number; entryCount: number }>
+}
+
+/** Writes one sorted run by COPY on a connection that is in a transaction; nothing else may use it until `finish`. */
+export async function openRun(client: pg.ClientBase, tier: number): Promise<RunWriter> {
+  const { rows } = await client.query<{ id: number }>(
+    'insert into leaf_run (tier, entry_count, page_count) values ($1, 0, 0) returning id',
+    [tier],
+  )
+  const id = rows[0]!.id
+  const copy = openCopy(client, 'leaf_page', ['run_id', 'first_entry', 'entries'])
+  const pageBytes = PAGE_ENTRIES * ENTRY_BYTES
+  const page = Buffer.allocUnsafe(pageBytes)
+  let used = 0
+  let pageCount = 0
+  let entryCount = 0
+
+  async function writePage(entries: Uint8Array): Promise<void> {
+    pageCount++
+    entryCount += entries.length / ENTRY_BYTES
+    await copy.row([{ int8: id }, { bytea: entries.subarray(0, ENTRY_BYTES) }, { bytea: entries }])
+  }
+
+  return {
+    async append(entries) {
+      let start = 0
+      if (used > 0) {
+        start = Math.min(pageBytes - used, entries.length)
+        page.set(entries.subarray(0, start), used)
+        used += start
+        if (used < pageBytes) return
+        await writePage(page)
+        used = 0
+      }
+      for (; start + pageBytes <= entries.length; start += pageBytes) {
+        await writePage(entries.subarray(start, start + pageBytes))
+      }
+      page.set(entries.subarray(start), 0)
+      used = entries.length - start
+    },
+    async finish() {
+      if (used > 0) await writePage(page.subarray(0, used))
+      await copy.end()
+      await client.query('update leaf_run set entry_count = $2, page_count = $3 where id = $1', [
+        id,
+        entryCount,
+        pageCount,
+      ])
+      return { id, entryCount }
+    },
+  }
+}
+
+export type RunInfo = { id: number; tier: number; entryCount: number; pageCount: number }
+
+/** All runs, oldest first within their tier. */
+export async function listRuns(client: pg.ClientBase | pg.Pool): Promise<RunInfo[]> {
+  const { rows } = await client.query<RunInfo>(
+    'select id, tier, entry_count as "entryCount", page_count as "pageCount" from leaf_run order by tier, id',
+  )
+  return rows
+}
+
+/** The run's pages after `after` (a first entry, or null for the start), in order, at most `limit`. */
+export async function readPages(
+  client: pg.ClientBase,
+  runId: number,
+  after: Buffer | null,
+  limit: number,
+): Promise<{ firstEntry: Buffer; entries: Buffer }[]> {
+  const query = {
+    name: 'read-run-pages',
+    text: `select first_entry, entries from leaf_page
+           where run_id = $1 and first_entry > $2 order by first_entry limit $3`,
+    values: [runId, after ?? Buffer.alloc(0), limit],
+    rowMode: 'array' as const,
+    binary: true,
+  }
+  const { rows } = await client.query(query as pg.QueryArrayConfig)
+  return rows.map((row) => ({ firstEntry: row[0] as Buffer, entries: row[1] as Buffer }))
+}
+
+/** Removes runs and their pages, in the transaction that stored the run made of them. */
+export async function deleteRuns(client: pg.ClientBase, ids: readonly number[]): Promise<void> {
+  await client.query('delete from leaf_page where run_id = any($1::bigint[])', [ids])
+  const { rowCount } = await client.query('delete from leaf_run where id = any($1::bigint[])', [ids])
+  if (rowCount !== ids.length) throw new Error(`expected to remove ${ids.length} runs, removed ${rowCount}`)
+}
