@@ -113,15 +113,26 @@ type AttemptTable = {
   created_at: Generated<Date>
   sent_at: Date | null
   send_count: Generated<number>
+  /** Last answer that was not an acceptance. */
   error: string | null
+  block_number: number | null
+  block_hash: Buffer | null
+  mined_at: Date | null
+  /** Wei, gas and (on rollups) data fee together; known once it was mined. */
+  fee_paid: string | null
 }
 
 type AccountTable = {
   chain_id: number
   address: string
   next_nonce: number
+  /** A contradiction that a person must look at; nothing is signed for the account until it is resumed. */
   paused_reason: string | null
+  paused_detail: string | null
   paused_at: Date | null
+  /** Why batches that belong to no anchor yet are not being anchored, when they could be. */
+  waiting_reason: AnchorReason | null
+  waiting_detail: string | null
 }
 
 type LeaseTable = { name: string; owner: string; epoch: number; until: Date }

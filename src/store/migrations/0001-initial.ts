@@ -120,7 +120,11 @@ const STATEMENTS = [
     created_at timestamptz not null default clock_timestamp(),
     sent_at timestamptz,
     send_count int not null default 0,
-    error text
+    error text,
+    block_number bigint,
+    block_hash bytea,
+    mined_at timestamptz,
+    fee_paid numeric(78)
   )`,
   'create index attempt_anchor on attempt (anchor_id)',
   'create index attempt_nonce on attempt (chain_id, address, nonce)',
@@ -130,7 +134,10 @@ const STATEMENTS = [
     address text not null,
     next_nonce bigint not null,
     paused_reason text,
+    paused_detail text,
     paused_at timestamptz,
+    waiting_reason text,
+    waiting_detail text,
     primary key (chain_id, address)
   )`,
 
