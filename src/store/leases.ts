@@ -1,69 +1,76 @@
-import { type Kysely, sql, type Transaction } from 'kysely'
+import type pg from 'pg'
 import { HoldfastError } from '../core/errors.ts'
-import type { Schema } from './schema.ts'
-
-/** Proof that `owner` held the named work when it was given; every later write shows it to {@link requireLease}. */
-export type Lease = { name: string; owner: string; epoch: number }
 
 /**
- * Takes the named work for `ttlMs` by the database's clock, when nobody holds it, its holder's time is over, or the
- * holder is `owner` itself. Every taking raises the epoch, so that whoever held it before can no longer write.
- * Returns null while another owner holds it.
+ * Named work that one daemon at a time may do. A lease is a row, not a session lock: it survives connection poolers
+ * and ends by itself. The epoch grows with every change of owner; a write by an owner whose epoch has passed is
+ * refused inside its own transaction by {@link requireLease}. All times are the database's, so clocks may differ.
  */
-export async function takeLease(
-  db: Kysely<Schema>,
+export type Lease = { name: string; epoch: number }
+
+/** Takes the lease when it is free, has run out, or is already this owner's; null while another holds it. */
+export async function acquireLease(
+  client: pg.ClientBase | pg.Pool,
   name: string,
   owner: string,
   ttlMs: number,
 ): Promise<Lease | null> {
-  const { rows } = await sql<{ epoch: number }>`
-    insert into lease as held (name, owner, epoch, until)
-    values (${name}, ${owner}, 1, clock_timestamp() + ${ttlMs} * interval '1 millisecond')
-    on conflict (name) do update
-      set owner = excluded.owner, epoch = held.epoch + 1, until = excluded.until
-      where held.until < clock_timestamp() or held.owner = excluded.owner
-    returning epoch`.execute(db)
-  const row = rows[0]
-  return row === undefined ? null : { name, owner, epoch: row.epoch }
-}
-
-/** Prolongs the lease. False when another has taken it meanwhile; one that ran out but was not taken is prolonged. */
-export async function renewLease(db: Kysely<Schema>, lease: Lease, ttlMs: number): Promise<boolean> {
-  const { numAffectedRows } = await sql`
-    update lease set until = clock_timestamp() + ${ttlMs} * interval '1 millisecond'
-    where name = ${lease.name} and epoch = ${lease.epoch} and owner = ${lease.owner}`.execute(db)
-  return numAffectedRows === 1n
-}
-
-/** Lets another take the work at once. Does nothing when the lease is already another's. */
-export async function releaseLease(db: Kysely<Schema>, lease: Lease): Promise<void> {
-  await sql`update lease set until = '-infinity' where name = ${lease.name} and epoch = ${lease.epoch}`.execute(
-    db,
+  const { rows } = await client.query<Lease>(
+    `insert into lease (name, owner, epoch, until)
+     values ($1, $2, 1, clock_timestamp() + $3 * interval '1 millisecond')
+     on conflict (name) do update
+       set owner = excluded.owner, epoch = lease.epoch + 1, until = excluded.until
+       where lease.until < clock_timestamp() or lease.owner = excluded.owner
+     returning name, epoch`,
+    [name, owner, ttlMs],
   )
+  return rows[0] ?? null
+}
+
+/** Prolongs the lease; false when its epoch has passed, and the work must stop. */
+export async function renewLease(
+  client: pg.ClientBase | pg.Pool,
+  lease: Lease,
+  ttlMs: number,
+): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `update lease set until = clock_timestamp() + $3 * interval '1 millisecond' where name = $1 and epoch = $2`,
+    [lease.name, lease.epoch, ttlMs],
+  )
+  return rowCount === 1
 }
 
 /**
- * To be called first inside every transaction of leased work. Nobody can take the lease until the transaction ends.
- * @throws HoldfastError LEASE_LOST when another has taken it; the transaction must then be rolled back
+ * To be the first statement of every transaction under the lease: holds the row until the transaction ends, so that
+ * no other daemon takes over in between, and refuses a stale epoch.
+ * @throws HoldfastError LEASE_LOST
  */
-export async function requireLease(transaction: Transaction<Schema>, lease: Lease): Promise<void> {
-  const { rows } = await sql`
-    select 1 from lease where name = ${lease.name} and epoch = ${lease.epoch} for share`.execute(transaction)
-  if (rows.length === 0) {
-    throw new HoldfastError('LEASE_LOST', `Another daemon has taken ${lease.name} over.`, { retryAfter: 5 })
-  }
+export async function requireLease(client: pg.ClientBase, lease: Lease): Promise<void> {
+  const { rowCount } = await client.query({
+    name: 'require-lease',
+    text: 'select 1 from lease where name = $1 and epoch = $2 for share',
+    values: [lease.name, lease.epoch],
+  })
+  if (rowCount !== 1)
+    throw new HoldfastError('LEASE_LOST', `Epoch ${lease.epoch} of the lease ${lease.name} has passed.`)
 }
 
-/** Who holds the named work now, or null; for status and `holdfast doctor`. */
-export async function readLease(
-  db: Kysely<Schema>,
+/** Lets the next daemon take over at once. */
+export async function releaseLease(client: pg.ClientBase | pg.Pool, lease: Lease): Promise<void> {
+  await client.query('update lease set until = clock_timestamp() where name = $1 and epoch = $2', [
+    lease.name,
+    lease.epoch,
+  ])
+}
+
+/** Who holds the lease now, or null when nobody does. */
+export async function leaseHolder(
+  client: pg.ClientBase | pg.Pool,
   name: string,
 ): Promise<{ owner: string; epoch: number; until: Date } | null> {
-  const row = await db
-    .selectFrom('lease')
-    .select(['owner', 'epoch', 'until'])
-    .where('name', '=', name)
-    .where(sql<boolean>`until > clock_timestamp()`)
-    .executeTakeFirst()
-  return row ?? null
+  const { rows } = await client.query(
+    'select owner, epoch, until from lease where name = $1 and until >= clock_timestamp()',
+    [name],
+  )
+  return rows[0] ?? null
 }
