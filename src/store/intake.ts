@@ -57,6 +57,21 @@ export async function pendingChunks(client: pg.ClientBase | pg.Pool, limit: numb
   return rows
 }
 
+/** Id of the chunk that was numbered last among those committed, or null when none waits. */
+export function newestChunkId(pool: pg.Pool): Promise<number | null> {
+  return oneId(pool, 'select id from intake order by id desc limit 1')
+}
+
+/** Id of the chunk that is sealed next, or null when none waits. */
+export function oldestChunkId(pool: pg.Pool): Promise<number | null> {
+  return oneId(pool, 'select id from intake order by id limit 1')
+}
+
+async function oneId(pool: pg.Pool, text: string): Promise<number | null> {
+  const { rows } = await pool.query<{ id: number }>(text)
+  return rows[0]?.id ?? null
+}
+
 /** How many hashes wait to be sealed, in how many chunks, and since when the oldest has (ms since the epoch, or null). */
 export async function intakeBacklog(
   pool: pg.Pool,

@@ -1,0 +1,117 @@
+/**
+ * In: pending chunks of `intake`. Out: one batch, in one transaction: its tiles, arrivals, leaf-index run and row
+ * appear exactly when the chunks leave. Killed anywhere before COMMIT, nothing has happened and the next sealer
+ * reads the same chunks; killed after, everything has.
+ */
+import type pg from 'pg'
+import { createTreeBuilder } from '../merkle/tree.ts'
+import { copyArrivals, insertBatch, nextBatch, openTiles } from '../store/batches.ts'
+import { deleteChunks, type PendingChunk, readChunkHashes } from '../store/intake.ts'
+import { openRun } from '../store/leaf-runs.ts'
+import { type Lease, requireLeaseOn } from '../store/leases.ts'
+import { createEntrySorter } from './index-entries.ts'
+
+export type Sealed = { batchId: number; leafCount: number; root: Buffer }
+
+/** Leaves whose hashes are read, and held, at a time. */
+const READ_LEAVES = 1 << 16
+const SLICE_ENTRIES = 499 * 64
+
+/**
+ * Seals the chunks into one batch, in their order.
+ * @param reader a connection outside the transaction: chunks never change, and COPY occupies the writer
+ * @param writer a connection with no transaction open
+ * @param faultPoint awaited at named instants, for tests that kill the process there
+ * @throws HoldfastError LEASE_LOST when the lease's epoch has passed; nothing was written then
+ */
+export async function sealBatch(deps: {
+  reader: pg.ClientBase
+  writer: pg.ClientBase
+  lease: Lease
+  chunks: readonly PendingChunk[]
+  faultPoint?: (name: string) => Promise<void> | void
+}): Promise<Sealed> {
+  const { reader, writer, lease, chunks } = deps
+  const leafCount = chunks.reduce((sum, chunk) => sum + chunk.leafCount, 0)
+  await writer.query('begin')
+  try {
+    await requireLeaseOn(writer, lease)
+    const { id, firstIndex } = await nextBatch(writer)
+
+    const entries = createEntrySorter(leafCount)
+    const root = await writeTiles(reader, writer, id, chunks, entries.add)
+    const run = await openRun(writer, 0)
+    for (const slice of entries.sorted(id, SLICE_ENTRIES)) await run.append(slice)
+    await run.finish()
+
+    await copyArrivals(writer, id, chunks)
+    const times = chunks.map((chunk) => chunk.receivedAtMs)
+    await insertBatch(writer, {
+      id,
+      leafCount,
+      root,
+      firstReceivedAtMs: times.reduce((a, b) => Math.min(a, b)),
+      lastReceivedAtMs: times.reduce((a, b) => Math.max(a, b)),
+      firstIndex,
+    })
+    await deleteChunks(
+      writer,
+      chunks.map((chunk) => chunk.id),
+    )
+    await deps.faultPoint?.('seal-before-commit')
+    await writer.query('commit')
+    await deps.faultPoint?.('seal-after-commit')
+    return { batchId: id, leafCount, root }
+  } catch (error) {
+    // A lost connection has rolled back by itself; the error that matters is the first one.
+    await writer.query('rollback').catch((rollbackError: unknown) => {
+      if (error instanceof Error && error.cause === undefined) error.cause = rollbackError
+    })
+    throw error
+  }
+}
+
+async function writeTiles(
+  reader: pg.ClientBase,
+  writer: pg.ClientBase,
+  batchId: number,
+  chunks: readonly PendingChunk[],
+  onLeaves: (leaves: Uint8Array, firstLeaf: number) => void,
+): Promise<Buffer> {
+  const tiles = openTiles(writer)
+  const builder = createTreeBuilder({
+    onTile: ({ level, index, nodes }) =>
+      tiles.row([{ int4: batchId }, { int2: level }, { int4: index }, { bytea: nodes }]),
+    onLeaves,
+  })
+  // The next group is on its way while this one is hashed.
+  const groups = groupsOf(chunks)
+  let next = readChunkHashes(reader, groups[0]!)
+  for (let i = 0; i < groups.length; i++) {
+    const hashes = await next
+    const following = groups[i + 1]
+    if (following) {
+      next = readChunkHashes(reader, following)
+      // Awaited in the next round; until then a failure must not count as unhandled.
+      next.catch(() => undefined)
+    }
+    for (const part of hashes) await builder.push(part)
+  }
+  const { root } = await builder.finish()
+  await tiles.end()
+  return root
+}
+
+function groupsOf(chunks: readonly PendingChunk[]): number[][] {
+  const groups: number[][] = []
+  let leaves = Number.POSITIVE_INFINITY
+  for (const chunk of chunks) {
+    if (leaves + chunk.leafCount > READ_LEAVES) {
+      groups.push([])
+      leaves = 0
+    }
+    groups.at(-1)!.push(chunk.id)
+    leaves += chunk.leafCount
+  }
+  return groups
+}

@@ -1,0 +1,112 @@
+/**
+ * In: the `intake` log. Out: batches with their tiles, arrivals and index entries, about a second later. The work
+ * runs in a thread (worker.ts → seal-loop.ts → seal-batch.ts); this is the daemon's handle on it.
+ */
+import { Worker } from 'node:worker_threads'
+import type { Logger, Metrics } from '../core/ports.ts'
+import type { SealOptions } from './seal-loop.ts'
+import type { SealReport, SealRequest, SealWorkerData } from './worker.ts'
+
+export type Sealer = {
+  /**
+   * Resolves true once every hash committed before the call is sealed by whichever daemon holds the lease, false
+   * when that took longer than `withinMs`. Rejects when the thread is restarting.
+   */
+  flush(withinMs: number): Promise<boolean>
+  /** Resolves when the batch under way is committed, the lease is given back and the thread has ended. */
+  close(): Promise<void>
+}
+
+const RESTART_MS = 1_000
+
+/** Starts the sealing thread; a thread that dies is started again after a second. */
+export function startSealer(deps: {
+  /** The compiled seal/worker.js. */
+  workerUrl: URL
+  databaseUrl: string
+  owner: string
+  options: SealOptions
+  logger: Logger
+  metrics: Metrics
+  onSealed?(sealed: { batchId: number; leafCount: number; root: Buffer }): void
+  /** Names the instant at which the process kills itself, for fault tests. */
+  faultPoint?: string | undefined
+}): Sealer {
+  const { logger, metrics } = deps
+  const flushes = new Map<number, { resolve(complete: boolean): void; reject(error: Error): void }>()
+  let lastFlush = 0
+  let closing = false
+  let restart: NodeJS.Timeout | undefined
+  let worker: Worker | undefined = start()
+  let onClosed: (() => void) | undefined
+
+  function start(): Worker {
+    const workerData: SealWorkerData = {
+      databaseUrl: deps.databaseUrl,
+      owner: deps.owner,
+      options: deps.options,
+      faultPoint: deps.faultPoint ?? null,
+    }
+    const thread = new Worker(deps.workerUrl, { workerData, name: 'holdfast-seal' })
+    thread.on('message', receive)
+    thread.on('error', (error) => logger.error({ err: error }, 'sealing thread failed'))
+    thread.on('exit', (code) => ended(code))
+    return thread
+  }
+
+  function receive(message: SealReport): void {
+    if (message.type === 'log') return logger[message.level](message.fields, message.message)
+    if (message.type === 'failed') return metrics.count('holdfast_seal_failures_total')
+    if (message.type === 'sealed') {
+      metrics.observe('holdfast_seal_seconds', message.seconds)
+      metrics.count('holdfast_sealed_leaves_total', message.leafCount)
+      const { batchId, leafCount } = message
+      logger.debug({ batchId, leafCount, seconds: message.seconds }, 'batch sealed')
+      deps.onSealed?.({ batchId, leafCount, root: Buffer.from(message.root) })
+      return
+    }
+    if (message.type === 'flushed') {
+      const waiting = flushes.get(message.id)
+      flushes.delete(message.id)
+      if (message.error === undefined) waiting?.resolve(message.complete)
+      else waiting?.reject(new Error(`sealing before the tick failed: ${message.error}`))
+    }
+  }
+
+  function ended(code: number): void {
+    worker = undefined
+    for (const { reject } of flushes.values()) reject(new Error('the sealing thread ended'))
+    flushes.clear()
+    if (closing) return onClosed?.()
+    metrics.count('holdfast_seal_restarts_total')
+    logger.error({ code }, 'sealing thread ended; starting it again')
+    restart = setTimeout(() => {
+      worker = start()
+    }, RESTART_MS)
+  }
+
+  function send(request: SealRequest): void {
+    worker?.postMessage(request)
+  }
+
+  return {
+    flush(withinMs) {
+      if (!worker) return Promise.reject(new Error('the sealing thread is starting again'))
+      const id = ++lastFlush
+      return new Promise((resolve, reject) => {
+        flushes.set(id, { resolve, reject })
+        send({ type: 'flush', id, withinMs })
+      })
+    },
+    async close() {
+      closing = true
+      clearTimeout(restart)
+      if (!worker) return
+      const closed = new Promise<void>((resolve) => {
+        onClosed = resolve
+      })
+      send({ type: 'close' })
+      await closed
+    },
+  }
+}

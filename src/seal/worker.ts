@@ -1,0 +1,99 @@
+/** Entry point of the sealing thread: its own event loop and its own connections, so that ingest never waits for it. */
+import { parentPort, workerData } from 'node:worker_threads'
+import { type Logger, systemClock } from '../core/ports.ts'
+import { openDatabase } from '../store/database.ts'
+import { type SealOptions, startSealLoop } from './seal-loop.ts'
+
+export type SealWorkerData = {
+  databaseUrl: string
+  owner: string
+  options: SealOptions
+  faultPoint: string | null
+}
+
+/** To the thread. */
+export type SealRequest = { type: 'flush'; id: number; withinMs: number } | { type: 'close' }
+
+/** From the thread. */
+export type SealReport =
+  | { type: 'sealed'; batchId: number; leafCount: number; root: Uint8Array; seconds: number }
+  | { type: 'failed' }
+  | { type: 'flushed'; id: number; complete: boolean; error?: string }
+  | { type: 'log'; level: 'debug' | 'info' | 'warn' | 'error'; fields: object; message: string }
+  | { type: 'closed' }
+
+const port = parentPort
+if (!port) throw new Error('seal/worker.ts runs only as a worker thread')
+const data = workerData as SealWorkerData
+
+function report(message: SealReport): void {
+  port!.postMessage(message)
+}
+
+const logger = forwardingLogger()
+const database = openDatabase({ url: data.databaseUrl, poolSize: 6, name: 'holdfast-seal', logger })
+const loop = startSealLoop({
+  database,
+  owner: data.owner,
+  options: data.options,
+  clock: systemClock,
+  logger,
+  onSealed: ({ batchId, leafCount, root }, seconds) =>
+    report({ type: 'sealed', batchId, leafCount, root, seconds }),
+  onFailure: () => report({ type: 'failed' }),
+  ...(data.faultPoint === null ? {} : { faultPoint: killAt(data.faultPoint) }),
+})
+
+port.on('message', (request: SealRequest) => {
+  if (request.type === 'flush') void flush(request.id, request.withinMs)
+  else void close()
+})
+
+async function flush(id: number, withinMs: number): Promise<void> {
+  try {
+    report({ type: 'flushed', id, complete: await loop.flush(withinMs) })
+  } catch (error) {
+    report({ type: 'flushed', id, complete: false, error: String(error) })
+  }
+}
+
+async function close(): Promise<void> {
+  await loop.close()
+  await database.close()
+  report({ type: 'closed' })
+  port!.close()
+}
+
+/** For fault tests: the process dies as if by `kill -9` when it reaches the named point. */
+function killAt(wanted: string): (name: string) => void {
+  return (name) => {
+    if (name === wanted) process.kill(process.pid, 'SIGKILL')
+  }
+}
+
+function forwardingLogger(bindings: object = {}): Logger {
+  const method =
+    (level: 'debug' | 'info' | 'warn' | 'error') =>
+    (first: object | string, message?: string): void => {
+      const fields = typeof first === 'string' ? bindings : { ...bindings, ...withPlainError(first) }
+      report({ type: 'log', level, fields, message: typeof first === 'string' ? first : (message ?? '') })
+    }
+  return {
+    debug: method('debug'),
+    info: method('info'),
+    warn: method('warn'),
+    error: method('error'),
+    child: (more) => forwardingLogger({ ...bindings, ...more }),
+  }
+}
+
+/** Errors lose their own fields when they are posted between threads; the log needs code and stack. */
+function withPlainError(fields: object): object {
+  const { err } = fields as { err?: unknown }
+  if (!(err instanceof Error)) return fields
+  const { code } = err as { code?: unknown }
+  return {
+    ...fields,
+    err: { type: err.name, message: err.message, stack: err.stack, ...(code ? { code } : {}) },
+  }
+}
