@@ -1,0 +1,116 @@
+/**
+ * In: `config/default.json`, the file named by HOLDFAST_CONFIG, the environment (each laid over the one before). Out:
+ * one deeply frozen {@link Config}, or one error that lists every fault.
+ */
+
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { type ParseError, parse, printParseErrorCode } from 'jsonc-parser'
+import { z } from 'zod'
+import { HoldfastError } from '../core/errors.ts'
+import { CONFIG_FILE_VARIABLE, type Fault, isObject, overlayEnvironment } from './environment.ts'
+import { faultsOf, misspeltVariables } from './faults.ts'
+import { type Config, configSchema } from './schema.ts'
+import { secretFaults } from './secrets.ts'
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+const DEFAULT_FILE = fileURLToPath(new URL('../../config/default.json', import.meta.url))
+
+/**
+ * Reads the configuration as `serve` uses it. Files are JSON, comments and trailing commas allowed; objects of two
+ * files are merged key by key, arrays replaced.
+ * @param env usually `process.env`
+ * @throws HoldfastError INVALID_CONFIG, one line a fault: where, what is wrong, what would be right
+ */
+export function loadConfig(env: Environment): Config {
+  const faults: Fault[] = []
+  const files = [DEFAULT_FILE, ...(env[CONFIG_FILE_VARIABLE] ? [env[CONFIG_FILE_VARIABLE]] : [])]
+  const merged = files.map((file) => readFile(file, faults)).reduce(merge, {})
+  return parseConfig(merged, env, faults)
+}
+
+/**
+ * The same for a configuration that is already in memory, as `dev` and tests build it.
+ * @param earlier faults found before, reported together with those found here
+ */
+export function parseConfig(input: unknown, env: Environment = {}, earlier: readonly Fault[] = []): Config {
+  const overlay = overlayEnvironment(input, env)
+  const faults = [...earlier, ...overlay.faults, ...misspeltVariables(env)]
+  const result = configSchema.safeParse(overlay.value)
+  if (!result.success) {
+    for (const issue of result.error.issues) faults.push(...faultsOf(issue, overlay.value, knownKeys))
+  } else {
+    faults.push(...secretFaults(result.data, env))
+  }
+  if (faults.length > 0 || !result.success) throw invalid(faults, overlay.fromVariable)
+  return deepFreeze(result.data)
+}
+
+function readFile(file: string, faults: Fault[]): unknown {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    faults.push({ path: file, message: `cannot be read: ${(error as Error).message}` })
+    return {}
+  }
+  const errors: ParseError[] = []
+  const value: unknown = parse(text, errors, { allowTrailingComma: true })
+  const first = errors[0]
+  if (first) {
+    const before = text.slice(0, first.offset).split('\n')
+    const where = `line ${before.length}, column ${before.at(-1)!.length + 1}`
+    faults.push({ path: file, message: `not valid JSON at ${where}: ${printParseErrorCode(first.error)}` })
+    return {}
+  }
+  if (!isObject(value)) {
+    faults.push({ path: file, message: 'expected a JSON object' })
+    return {}
+  }
+  return value
+}
+
+function merge(under: unknown, over: unknown): unknown {
+  if (!isObject(under) || !isObject(over)) return over
+  const merged: Record<string, unknown> = { ...under }
+  for (const [key, value] of Object.entries(over)) {
+    merged[key] = key in under ? merge(under[key], value) : value
+  }
+  return merged
+}
+
+function invalid(faults: readonly Fault[], fromVariable: ReadonlyMap<string, string>): HoldfastError {
+  const lines = faults.map(({ path, message }) => {
+    const variable = variableFor(path, fromVariable)
+    const where = path === '' ? 'configuration' : path
+    return `  ${where}${variable ? ` (${variable})` : ''}: ${message}`
+  })
+  const count = lines.length === 1 ? '1 fault' : `${lines.length} faults`
+  return new HoldfastError('INVALID_CONFIG', `The configuration has ${count}:\n${lines.join('\n')}`)
+}
+
+function variableFor(path: string, fromVariable: ReadonlyMap<string, string>): string | undefined {
+  for (const [at, name] of fromVariable) {
+    if (path === at || path.startsWith(`${at}.`) || path.startsWith(`${at}[`)) return name
+  }
+  return undefined
+}
+
+/** The settings that the schema knows at a path, for "did you mean". */
+function knownKeys(path: readonly PropertyKey[]): readonly string[] {
+  let at: unknown = z.toJSONSchema(configSchema, { io: 'input', unrepresentable: 'any' })
+  for (const key of path) {
+    const schema = at as { properties?: Record<string, unknown>; items?: unknown }
+    at = typeof key === 'number' ? schema?.items : schema?.properties?.[String(key)]
+  }
+  return Object.keys((at as { properties?: object } | undefined)?.properties ?? {})
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) {
+    for (const each of Object.values(value)) deepFreeze(each)
+    Object.freeze(value)
+  }
+  return value
+}

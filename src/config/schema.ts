@@ -1,0 +1,152 @@
+import cron from 'node-cron'
+import { z } from 'zod'
+
+/**
+ * What a configuration may hold. Every key has a unit in its name or a plain meaning, every optional one a default.
+ * docs/configuration.md describes each; a test holds the two together.
+ */
+
+const port = z.int().min(0).max(65_535)
+const count = z.int().min(1)
+const milliseconds = z.int().min(1)
+const gwei = z.number().min(0)
+
+const rpcUrl = z.string().refine((text) => hasScheme(text, ['http:', 'https:']), {
+  error: 'expected an http:// or https:// URL',
+})
+
+const cronExpression = z.string().check((ctx) => {
+  const verdict = cron.validateDetailed(ctx.value)
+  if (verdict.valid) return
+  const why = verdict.errors.map(({ field, message }) => `${field}: ${message}`).join('; ')
+  ctx.issues.push({
+    code: 'custom',
+    input: ctx.value,
+    message: `expected a cron expression such as "*/10 * * * *" or, with seconds, "*/10 * * * * *" (${why})`,
+  })
+})
+
+const fees = z.strictObject({
+  /** No transaction is signed above this, whatever it costs in waiting. */
+  maxFeePerGasGwei: gwei.default(200),
+  minTipGwei: gwei.default(0.01),
+  maxTipGwei: gwei.default(5),
+  /** Some chains refuse less than this as fee cap. */
+  floorGwei: gwei.optional(),
+  /** A transaction not mined after this is replaced with a dearer one. */
+  bumpAfterMs: milliseconds.default(48_000),
+})
+
+const privateKeySigner = z
+  .strictObject({
+    type: z.literal('privateKey'),
+    /** Name of the environment variable that holds the key, 64 hex digits. */
+    env: z.string().min(1).optional(),
+    /** Path of a file that holds the key, 64 hex digits. */
+    file: z.string().min(1).optional(),
+  })
+  .refine((signer) => (signer.env === undefined) !== (signer.file === undefined), {
+    error: 'expected exactly one of env (name of an environment variable) and file (path)',
+  })
+
+const chain = z.strictObject({
+  chainId: z.int().min(1),
+  rpcUrls: z.array(rpcUrl).min(1),
+  /** Default: the CREATE2 address, the same on every chain. */
+  registry: z
+    .string()
+    .regex(/^0x[0-9a-fA-F]{40}$/, 'expected an address: 0x and 40 hex digits')
+    .optional(),
+  mode: z.enum(['storage', 'event']).default('storage'),
+  cron: cronExpression.default('*/10 * * * *'),
+  anchorWithinMs: milliseconds.default(600_000),
+  pollIntervalMs: milliseconds.default(12_000),
+  /** Blocks on top that count as final, for chains without a `finalized` tag. */
+  confirmations: count.optional(),
+  fees: fees.prefault({}),
+  resendAfterMs: milliseconds.default(120_000),
+  /** In ether, as text so that no digit is lost. */
+  dailySpendLimitEth: z
+    .string()
+    .regex(/^\d+(\.\d{1,18})?$/, 'expected an amount of ether as text, such as "0.05"')
+    .optional(),
+  spendPolicy: z.enum(['wait', 'alarm']).default('wait'),
+  signer: privateKeySigner,
+})
+
+export const configSchema = z.strictObject({
+  http: z
+    .strictObject({
+      host: z.string().min(1).default('127.0.0.1'),
+      port: port.default(8080),
+      bodyLimitBytes: z.int().min(1024).default(33_554_432),
+      requestTimeoutMs: milliseconds.default(300_000),
+    })
+    .prefault({}),
+  database: z.strictObject({
+    url: z.string().refine((text) => hasScheme(text, ['postgres:', 'postgresql:']), {
+      error: 'expected postgres://user:password@host:5432/name',
+    }),
+    poolSize: count.default(10),
+    readPoolSize: count.default(10),
+  }),
+  ingest: z
+    .strictObject({
+      maxPendingBytes: count.default(134_217_728),
+      maxChunkHashes: count.default(65_536),
+      maxCommitBytes: count.default(4_194_304),
+      commitsInFlight: count.default(3),
+    })
+    .prefault({}),
+  seal: z
+    .strictObject({
+      maxAgeMs: milliseconds.default(1000),
+      maxLeaves: z.int().min(1).max(4_294_967_295).default(1_048_576),
+    })
+    .prefault({}),
+  auth: z.strictObject({ publicReceipts: z.boolean().default(true) }).prefault({}),
+  chains: z
+    .array(chain)
+    .min(1)
+    .check((ctx) => {
+      const seen = new Map<number, number>()
+      ctx.value.forEach(({ chainId }, index) => {
+        const first = seen.get(chainId)
+        if (first === undefined) seen.set(chainId, index)
+        else {
+          ctx.issues.push({
+            code: 'custom',
+            input: chainId,
+            path: [index, 'chainId'],
+            message: `chain ${chainId} is already chains[${first}]; one chain has one entry, with several rpcUrls if need be`,
+          })
+        }
+      })
+    }),
+  log: z
+    .strictObject({
+      level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+      /** `auto`: readable lines on a terminal, JSON lines elsewhere. */
+      pretty: z.union([z.boolean(), z.literal('auto')]).default('auto'),
+    })
+    .prefault({}),
+})
+
+/** The whole configuration, every default filled in. {@link loadConfig} returns it deeply frozen. */
+export type Config = DeepReadonly<z.output<typeof configSchema>>
+
+/** One entry of `chains`. */
+export type ConfiguredChain = Config['chains'][number]
+
+/** Where a chain's signing key comes from. The configuration names the place and never holds the key. */
+export type SignerConfig = ConfiguredChain['signer']
+
+export type DeepReadonly<T> = T extends (infer U)[]
+  ? readonly DeepReadonly<U>[]
+  : T extends object
+    ? { readonly [K in keyof T]: DeepReadonly<T[K]> }
+    : T
+
+function hasScheme(text: string, schemes: readonly string[]): boolean {
+  return URL.canParse(text) && schemes.includes(new URL(text).protocol)
+}
