@@ -1,0 +1,110 @@
+import type pg from 'pg'
+import type { AnchorReason } from '../core/anchor-state.ts'
+import { HoldfastError } from '../core/errors.ts'
+
+/** A key on a chain: the next nonce it may sign with, and whether it may. */
+export type Account = {
+  chainId: number
+  address: string
+  nextNonce: number
+  pausedReason: string | null
+  pausedDetail: string | null
+  pausedAt: Date | null
+  waitingReason: AnchorReason | null
+  waitingDetail: string | null
+}
+
+const COLUMNS = `chain_id as "chainId", address, next_nonce as "nextNonce", paused_reason as "pausedReason",
+  paused_detail as "pausedDetail", paused_at as "pausedAt", waiting_reason as "waitingReason",
+  waiting_detail as "waitingDetail"`
+
+export async function readAccount(
+  client: pg.Pool | pg.ClientBase,
+  chainId: number,
+  address: string,
+): Promise<Account | null> {
+  const { rows } = await client.query<Account>(
+    `select ${COLUMNS} from account where chain_id = $1 and address = $2`,
+    [chainId, address],
+  )
+  return rows[0] ?? null
+}
+
+/** Makes the account known, starting at the chain's nonce; leaves a known one as it is. */
+export async function openAccount(
+  client: pg.ClientBase,
+  chainId: number,
+  address: string,
+  nextNonce: number,
+): Promise<void> {
+  await client.query(
+    `insert into account (chain_id, address, next_nonce) values ($1, $2, $3) on conflict do nothing`,
+    [chainId, address, nextNonce],
+  )
+}
+
+/**
+ * Compare-and-set: the nonce now belongs for ever to the attempt stored in the same transaction.
+ * @throws HoldfastError LEASE_LOST when the nonce is not the next one any more, or the account was paused
+ */
+export async function takeNonce(
+  client: pg.ClientBase,
+  chainId: number,
+  address: string,
+  nonce: number,
+): Promise<void> {
+  const { rowCount } = await client.query(
+    `update account set next_nonce = next_nonce + 1
+     where chain_id = $1 and address = $2 and next_nonce = $3 and paused_reason is null`,
+    [chainId, address, nonce],
+  )
+  if (rowCount !== 1) {
+    throw new HoldfastError('LEASE_LOST', `Nonce ${nonce} of ${address} was taken or paused meanwhile.`)
+  }
+}
+
+/** Stops all signing for the account until {@link resumeAccount}. The first reason stays. */
+export async function pauseAccount(
+  client: pg.ClientBase,
+  chainId: number,
+  address: string,
+  reason: string,
+  detail: string,
+): Promise<void> {
+  await client.query(
+    `update account set paused_reason = $3, paused_detail = $4, paused_at = clock_timestamp()
+     where chain_id = $1 and address = $2 and paused_reason is null`,
+    [chainId, address, reason, detail],
+  )
+}
+
+/** Lets the account sign again, from `nextNonce` when given (it never goes down). */
+export async function resumeAccount(
+  client: pg.ClientBase,
+  chainId: number,
+  address: string,
+  nextNonce?: number,
+): Promise<void> {
+  await client.query(
+    `update account set paused_reason = null, paused_detail = null, paused_at = null,
+       next_nonce = greatest(next_nonce, coalesce($3::bigint, next_nonce))
+     where chain_id = $1 and address = $2`,
+    [chainId, address, nextNonce ?? null],
+  )
+}
+
+/** Why batches that could be anchored are not; null when nothing holds them. Writes only what changed. */
+export async function setWaitingReason(
+  client: pg.ClientBase,
+  chainId: number,
+  address: string,
+  reason: AnchorReason | null,
+  detail: string | null,
+): Promise<void> {
+  await client.query(
+    `update account set waiting_reason = $3, waiting_detail = $4
+     where chain_id = $1 and address = $2
+       and (waiting_reason is distinct from $3 or waiting_detail is distinct from $4)`,
+    [chainId, address, reason, detail],
+  )
+}
