@@ -8,7 +8,7 @@ import { createTreeBuilder } from '../merkle/tree.ts'
 import { copyArrivals, insertBatch, nextBatch, openTiles } from '../store/batches.ts'
 import { deleteChunks, type PendingChunk, readChunkHashes } from '../store/intake.ts'
 import { openRun } from '../store/leaf-runs.ts'
-import { type Lease, requireLeaseOn } from '../store/leases.ts'
+import { type Lease, requireLease } from '../store/leases.ts'
 import { createEntrySorter } from './index-entries.ts'
 
 export type Sealed = { batchId: number; leafCount: number; root: Buffer }
@@ -35,7 +35,7 @@ export async function sealBatch(deps: {
   const leafCount = chunks.reduce((sum, chunk) => sum + chunk.leafCount, 0)
   await writer.query('begin')
   try {
-    await requireLeaseOn(writer, lease)
+    await requireLease(writer, lease)
     const { id, firstIndex } = await nextBatch(writer)
 
     const entries = createEntrySorter(leafCount)

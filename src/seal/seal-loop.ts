@@ -2,7 +2,7 @@ import type pg from 'pg'
 import type { Clock, Logger } from '../core/ports.ts'
 import type { Database } from '../store/database.ts'
 import { newestChunkId, oldestChunkId, type PendingChunk, pendingChunks } from '../store/intake.ts'
-import { type Lease, releaseLease, renewLease, takeLease } from '../store/leases.ts'
+import { acquireLease, type Lease, releaseLease, renewLease } from '../store/leases.ts'
 import { type Sealed, sealBatch } from './seal-batch.ts'
 
 export type SealOptions = {
@@ -49,11 +49,11 @@ export function startSealLoop(deps: {
     const now = clock.now()
     if (lease && now - renewedAtMs < options.leaseTtlMs / 3) return lease
     const held: Lease | null = lease
-    if (held && !(await renewLease(database.db, held, options.leaseTtlMs))) {
+    if (held && !(await renewLease(database.pool, held, options.leaseTtlMs))) {
       logger.warn({ lease: LEASE, epoch: held.epoch }, 'seal lease lost to another daemon')
       lease = null
     }
-    lease ??= await takeLease(database.db, LEASE, deps.owner, options.leaseTtlMs)
+    lease ??= await acquireLease(database.pool, LEASE, deps.owner, options.leaseTtlMs)
     renewedAtMs = now
     return lease
   }
@@ -96,7 +96,7 @@ export function startSealLoop(deps: {
       }
       if (!again) await pause(idleMs)
     }
-    if (lease) await releaseLease(database.db, lease)
+    if (lease) await releaseLease(database.pool, lease)
   }
 
   function pause(ms: number): Promise<void> {

@@ -55,21 +55,27 @@ export function startSealer(deps: {
   }
 
   function receive(message: SealReport): void {
-    if (message.type === 'log') return logger[message.level](message.fields, message.message)
-    if (message.type === 'failed') return metrics.count('holdfast_seal_failures_total')
-    if (message.type === 'sealed') {
-      metrics.observe('holdfast_seal_seconds', message.seconds)
-      metrics.count('holdfast_sealed_leaves_total', message.leafCount)
-      const { batchId, leafCount } = message
-      logger.debug({ batchId, leafCount, seconds: message.seconds }, 'batch sealed')
-      deps.onSealed?.({ batchId, leafCount, root: Buffer.from(message.root) })
-      return
-    }
-    if (message.type === 'flushed') {
-      const waiting = flushes.get(message.id)
-      flushes.delete(message.id)
-      if (message.error === undefined) waiting?.resolve(message.complete)
-      else waiting?.reject(new Error(`sealing before the tick failed: ${message.error}`))
+    switch (message.type) {
+      case 'log':
+        logger[message.level](message.fields, message.message)
+        break
+      case 'failed':
+        metrics.count('holdfast_seal_failures_total')
+        break
+      case 'sealed': {
+        const { batchId, leafCount, seconds } = message
+        metrics.observe('holdfast_seal_seconds', seconds)
+        metrics.count('holdfast_sealed_leaves_total', leafCount)
+        logger.debug({ batchId, leafCount, seconds }, 'batch sealed')
+        deps.onSealed?.({ batchId, leafCount, root: Buffer.from(message.root) })
+        break
+      }
+      case 'flushed': {
+        const waiting = flushes.get(message.id)
+        flushes.delete(message.id)
+        if (message.error === undefined) waiting?.resolve(message.complete)
+        else waiting?.reject(new Error(`sealing before the tick failed: ${message.error}`))
+      }
     }
   }
 
@@ -77,7 +83,10 @@ export function startSealer(deps: {
     worker = undefined
     for (const { reject } of flushes.values()) reject(new Error('the sealing thread ended'))
     flushes.clear()
-    if (closing) return onClosed?.()
+    if (closing) {
+      onClosed?.()
+      return
+    }
     metrics.count('holdfast_seal_restarts_total')
     logger.error({ code }, 'sealing thread ended; starting it again')
     restart = setTimeout(() => {

@@ -20,7 +20,6 @@ export type SealReport =
   | { type: 'failed' }
   | { type: 'flushed'; id: number; complete: boolean; error?: string }
   | { type: 'log'; level: 'debug' | 'info' | 'warn' | 'error'; fields: object; message: string }
-  | { type: 'closed' }
 
 const port = parentPort
 if (!port) throw new Error('seal/worker.ts runs only as a worker thread')
@@ -60,7 +59,6 @@ async function flush(id: number, withinMs: number): Promise<void> {
 async function close(): Promise<void> {
   await loop.close()
   await database.close()
-  report({ type: 'closed' })
   port!.close()
 }
 

@@ -1,0 +1,237 @@
+/**
+ * In: a record hash. Out: where it stands, and its receipt once an anchor is mined. Reads only; every kind of thing
+ * is one statement however many hashes are asked for.
+ */
+import type pg from 'pg'
+import {
+  type AnchorReason,
+  type AnchorState,
+  type RecordStatus,
+  recordStatusOf,
+} from '../core/anchor-state.ts'
+import { type Hex, toHex } from '../core/hash.ts'
+import { RECEIPT_FORMAT, type Receipt, type ReceiptAnchor, TREE_NAME } from '../core/receipt.ts'
+import { leafOf, pathFromTiles } from '../merkle/path.ts'
+import { findLeaves } from '../store/leaf-index.ts'
+import {
+  type BatchAnchor,
+  type LeafOrigin,
+  readAnchorsOfBatches,
+  readOrigins,
+  readTiles,
+  type TileKey,
+} from '../store/read-proofs.ts'
+import { createTileCache } from './tile-cache.ts'
+
+export type RecordView = {
+  hash: Hex
+  status: RecordStatus
+  receivedAt: string
+  source: string
+  batch: { id: string; leafIndex: number }
+  anchors: RecordAnchor[]
+  /** When it must be anchored at the latest; null when no chain is configured. */
+  anchorBy: string | null
+  /** Why it is not anchored yet, when something is in the way. */
+  reason?: AnchorReason
+}
+
+export type RecordAnchor = {
+  id: string
+  chainId: `eip155:${string}`
+  root: Hex
+  state: AnchorState
+  transactionHash: Hex | null
+  blockNumber: number | null
+}
+
+export type ReceiptOutcome =
+  | { kind: 'receipt'; receipt: Receipt }
+  | { kind: 'pending'; status: RecordStatus; anchorBy: string | null }
+
+export type Prover = {
+  /** null when the hash is unknown or not sealed yet. */
+  record(hash: Buffer): Promise<RecordView | null>
+  receipt(hash: Buffer): Promise<ReceiptOutcome | null>
+  /** One answer a hash, in order; `status` is `unknown` for a hash that is not known or not sealed yet. */
+  receipts(
+    hashes: readonly Buffer[],
+  ): AsyncGenerator<Receipt | { hash: Hex; status: RecordStatus | 'unknown' }>
+}
+
+/** A sealed leaf with its batch's anchors. */
+type Located = { hash: Buffer; origin: LeafOrigin; anchors: BatchAnchor[]; tiles: Map<string, Buffer> }
+
+const HASHES_A_ROUND = 64
+const CACHED_TILES = 2_048
+
+export function createProver(deps: {
+  /** A pool of its own, so that reads never starve ingest, nor the other way round. */
+  pool: pg.Pool
+  /** The deadline of what was received at that instant, both in ms since the epoch; null when no chain is configured. */
+  anchorBy(receivedAtMs: number): number | null
+  /** What stands in the way of anchoring now, for records that are in no anchor yet. */
+  pendingReason?(): AnchorReason | null
+}): Prover {
+  const { pool } = deps
+  const tileCache = createTileCache((keys) => readTiles(pool, keys), CACHED_TILES)
+
+  /** The earliest leaf of each hash whose anchor stands, or else its earliest leaf; null when there is none. */
+  async function locate(hashes: readonly Buffer[]): Promise<(Located | null)[]> {
+    const positions = await findLeaves(pool, hashes.map(leafOf))
+    const candidates = positions.flatMap((found, i) =>
+      found.map((position) => ({ ...position, hash: hashes[i]!, i })),
+    )
+    if (candidates.length === 0) return hashes.map(() => null)
+    const [origins, anchors, tiles] = await Promise.all([
+      readOrigins(pool, candidates),
+      readAnchorsOfBatches(pool, [...new Set(candidates.map((each) => each.batchId))]),
+      readLeafTiles(candidates),
+    ])
+    const found = hashes.map((): Located[] => [])
+    candidates.forEach(({ hash, i, batchId }, c) => {
+      const origin = origins[c]!
+      const tile = tiles.get(nameOf({ batchId, level: 0, index: Math.floor(origin.leafIndex / 256) }))
+      const at = (origin.leafIndex % 256) * 32
+      if (!tile?.subarray(at, at + 32).equals(hash)) return
+      found[i]!.push({ hash, origin, anchors: anchors.filter((anchor) => anchor.batchId === batchId), tiles })
+    })
+    return found.map((each) => each.find(({ anchors }) => anchors.some(stands)) ?? each[0] ?? null)
+  }
+
+  /** All tiles that a path of any candidate may need; a level that a batch does not have is simply not there. */
+  async function readLeafTiles(
+    leaves: readonly { batchId: number; leafIndex: number }[],
+  ): Promise<Map<string, Buffer>> {
+    const keys = new Map<string, TileKey>()
+    for (const { batchId, leafIndex } of leaves) {
+      for (let level = 0; level <= 24; level += 8) {
+        const key = { batchId, level, index: Math.floor(leafIndex / 2 ** (level + 8)) }
+        keys.set(nameOf(key), key)
+      }
+    }
+    const tiles = await tileCache.get([...keys.values()])
+    const byName = new Map<string, Buffer>()
+    ;[...keys.keys()].forEach((name, i) => {
+      const tile = tiles[i]
+      if (tile) byName.set(name, tile)
+    })
+    return byName
+  }
+
+  function anchorByOf({ origin, anchors }: Located): string | null {
+    const first = anchors[0]?.anchorByMs
+    const deadline = deps.anchorBy(origin.receivedAtMs)
+    const ms = first === undefined ? deadline : Math.min(first, deadline ?? first)
+    return ms === null ? null : new Date(ms).toISOString()
+  }
+
+  function outcomeOf(located: Located): ReceiptOutcome {
+    const standing = located.anchors.filter(stands)
+    if (standing.length > 0) return { kind: 'receipt', receipt: receiptOf(located, standing) }
+    return { kind: 'pending', status: statusOf(located.anchors), anchorBy: anchorByOf(located) }
+  }
+
+  return {
+    async record(hash) {
+      const [located] = await locate([hash])
+      if (!located) return null
+      const { origin, anchors } = located
+      const status = statusOf(anchors)
+      const unanchored = status === 'sealed' || status === 'anchoring'
+      const reason = unanchored
+        ? (anchors.find((anchor) => anchor.reason)?.reason ?? deps.pendingReason?.())
+        : undefined
+      return {
+        hash: toHex(hash),
+        status,
+        receivedAt: new Date(origin.receivedAtMs).toISOString(),
+        source: origin.source,
+        batch: { id: String(origin.batchId), leafIndex: origin.leafIndex },
+        anchors: anchors.map(anchorView),
+        anchorBy: anchorByOf(located),
+        ...(reason ? { reason } : {}),
+      }
+    },
+
+    async receipt(hash) {
+      const [located] = await locate([hash])
+      return located ? outcomeOf(located) : null
+    },
+
+    async *receipts(hashes) {
+      for (let start = 0; start < hashes.length; start += HASHES_A_ROUND) {
+        const round = hashes.slice(start, start + HASHES_A_ROUND)
+        const located = await locate(round)
+        for (let i = 0; i < round.length; i++) {
+          const each = located[i]
+          const outcome = each ? outcomeOf(each) : null
+          if (outcome?.kind === 'receipt') yield outcome.receipt
+          else yield { hash: toHex(round[i]!), status: outcome?.status ?? 'unknown' }
+        }
+      }
+    },
+  }
+}
+
+function nameOf({ batchId, level, index }: TileKey): string {
+  return `${batchId}/${level}/${index}`
+}
+
+function stands(anchor: BatchAnchor): boolean {
+  return anchor.state === 'mined' || anchor.state === 'finalized'
+}
+
+/** The furthest that any chain has come. */
+function statusOf(anchors: readonly BatchAnchor[]): RecordStatus {
+  const order: AnchorState[] = ['finalized', 'mined', 'submitted', 'prepared']
+  return recordStatusOf(order.find((state) => anchors.some((anchor) => anchor.state === state)))
+}
+
+function anchorView(anchor: BatchAnchor): RecordAnchor {
+  return {
+    id: String(anchor.anchorId),
+    chainId: `eip155:${anchor.chainId}`,
+    root: toHex(anchor.root),
+    state: anchor.state,
+    transactionHash: anchor.transactionHash && toHex(anchor.transactionHash),
+    blockNumber: anchor.blockNumber,
+  }
+}
+
+function receiptOf({ hash, origin, tiles }: Located, standing: readonly BatchAnchor[]): Receipt {
+  const { batchId, leafIndex, leafCount } = origin
+  const { leaf, path, root } = pathFromTiles(leafIndex, leafCount, (level, index) => {
+    const tile = tiles.get(nameOf({ batchId, level, index }))
+    if (!tile) throw new Error(`tile ${batchId}/${level}/${index} is missing`)
+    return tile
+  })
+  if (!root.equals(origin.root)) throw new Error(`tiles of batch ${batchId} do not give its root`)
+  return {
+    format: RECEIPT_FORMAT,
+    tree: TREE_NAME,
+    hash: toHex(hash),
+    receivedAt: new Date(origin.receivedAtMs).toISOString(),
+    leaf: toHex(leaf),
+    batch: { id: String(batchId), leafIndex, leafCount, root: toHex(root) },
+    path: path.map(toHex),
+    anchors: standing.map(receiptAnchorOf),
+  }
+}
+
+function receiptAnchorOf(anchor: BatchAnchor): ReceiptAnchor {
+  const path: Hex[] = []
+  for (let at = 0; at < anchor.path.length; at += 32) path.push(toHex(anchor.path.subarray(at, at + 32)))
+  return {
+    chainId: `eip155:${anchor.chainId}`,
+    registry: anchor.registry as Hex,
+    publisher: anchor.publisher as Hex,
+    root: toHex(anchor.root),
+    path,
+    transactionHash: toHex(anchor.transactionHash!),
+    blockNumber: anchor.blockNumber!,
+    blockHash: toHex(anchor.blockHash!),
+    blockTime: new Date(anchor.blockTimeMs!).toISOString(),
+    status: anchor.state === 'finalized' ? 'finalized' : 'mined',
+  }
+}
