@@ -93,9 +93,12 @@ export async function readAnchorsOfBatches(
   })
 }
 
-async function query<Row>(pool: pg.Pool, config: pg.QueryConfig | pg.QueryArrayConfig): Promise<Row[]> {
+/** `binary` is node-postgres's, and missing from its types. */
+type Query = pg.QueryConfig & { rowMode?: 'array'; binary?: boolean }
+
+async function query<Row>(pool: pg.Pool, config: Query): Promise<Row[]> {
   try {
-    const { rows } = await pool.query(config as pg.QueryConfig)
+    const { rows } = await pool.query(config)
     return rows as Row[]
   } catch (error) {
     throw asStoreError(error)
