@@ -2,7 +2,6 @@
  * In: a record hash. Out: where it stands, and its receipt once an anchor is mined. Reads only; every kind of thing
  * is one statement however many hashes are asked for.
  */
-import type pg from 'pg'
 import {
   type AnchorReason,
   type AnchorState,
@@ -12,6 +11,7 @@ import {
 import { type Hex, toHex } from '../core/hash.ts'
 import { RECEIPT_FORMAT, type Receipt, type ReceiptAnchor, TREE_NAME } from '../core/receipt.ts'
 import { leafOf, pathFromTiles } from '../merkle/path.ts'
+import type { Pool } from '../store/database.ts'
 import { findLeaves } from '../store/leaf-index.ts'
 import {
   type BatchAnchor,
@@ -67,7 +67,7 @@ const CACHED_TILES = 2_048
 
 export function createProver(deps: {
   /** A pool of its own, so that reads never starve ingest, nor the other way round. */
-  pool: pg.Pool
+  pool: Pool
   /** The deadline of what was received at that instant, both in ms since the epoch; null when no chain is configured. */
   anchorBy(receivedAtMs: number): number | null
   /** What stands in the way of anchoring now, for records that are in no anchor yet. */

@@ -3,9 +3,9 @@
  * appear exactly when the chunks leave. Killed anywhere before COMMIT, nothing has happened and the next sealer
  * reads the same chunks; killed after, everything has.
  */
-import type pg from 'pg'
 import { createTreeBuilder } from '../merkle/tree.ts'
 import { copyArrivals, insertBatch, nextBatch, openTiles } from '../store/batches.ts'
+import type { Connection } from '../store/database.ts'
 import { deleteChunks, type PendingChunk, readChunkHashes } from '../store/intake.ts'
 import { openRun } from '../store/leaf-runs.ts'
 import { type Lease, requireLease } from '../store/leases.ts'
@@ -25,8 +25,8 @@ const SLICE_ENTRIES = 499 * 64
  * @throws HoldfastError LEASE_LOST when the lease's epoch has passed; nothing was written then
  */
 export async function sealBatch(deps: {
-  reader: pg.ClientBase
-  writer: pg.ClientBase
+  reader: Connection
+  writer: Connection
   lease: Lease
   chunks: readonly PendingChunk[]
   faultPoint?: (name: string) => Promise<void> | void
@@ -72,8 +72,8 @@ export async function sealBatch(deps: {
 }
 
 async function writeTiles(
-  reader: pg.ClientBase,
-  writer: pg.ClientBase,
+  reader: Connection,
+  writer: Connection,
   batchId: number,
   chunks: readonly PendingChunk[],
   onLeaves: (leaves: Uint8Array, firstLeaf: number) => void,

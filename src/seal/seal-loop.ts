@@ -1,6 +1,5 @@
-import type pg from 'pg'
 import type { Clock, Logger } from '../core/ports.ts'
-import type { Database } from '../store/database.ts'
+import type { Connection, Database, Pool } from '../store/database.ts'
 import { newestChunkId, oldestChunkId, type PendingChunk, pendingChunks } from '../store/intake.ts'
 import { acquireLease, type Lease, releaseLease, renewLease } from '../store/leases.ts'
 import { type Sealed, sealBatch } from './seal-batch.ts'
@@ -150,8 +149,8 @@ function upTo(maxLeaves: number, chunks: PendingChunk[]): PendingChunk[] {
 }
 
 async function withTwoClients<T>(
-  pool: pg.Pool,
-  run: (reader: pg.ClientBase, writer: pg.ClientBase) => Promise<T>,
+  pool: Pool,
+  run: (reader: Connection, writer: Connection) => Promise<T>,
 ): Promise<T> {
   const reader = await pool.connect()
   try {

@@ -3,9 +3,15 @@ import pg from 'pg'
 import type { Logger } from '../core/ports.ts'
 import type { Schema } from './schema.ts'
 
+/** A pool of connections; other rooms hold it and hand it to this room's functions. */
+export type Pool = pg.Pool
+
+/** One connection, for work that spans statements: a transaction, or a COPY that occupies it. */
+export type Connection = pg.ClientBase
+
 export type Database = {
   db: Kysely<Schema>
-  pool: pg.Pool
+  pool: Pool
   /** Ends every connection, waiting for queries under way. */
   close(): Promise<void>
 }
