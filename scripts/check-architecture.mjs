@@ -1,18 +1,13 @@
 /** Runs dependency-cruiser over src/ and fails when a rule is broken, or when it saw suspiciously little of src/. */
-import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { cruise } from 'dependency-cruiser'
+import extractDepcruiseOptions from 'dependency-cruiser/config-utl/extract-depcruise-options'
+import extractTSConfig from 'dependency-cruiser/config-utl/extract-ts-config'
 
 const files = readdirSync('src', { recursive: true }).filter((name) => name.endsWith('.ts'))
-const cruiser = join(dirname(createRequire(import.meta.url).resolve('dependency-cruiser/package.json')), 'bin/dependency-cruise.mjs')
-const args = [cruiser, 'src', '--config', '.dependency-cruiser.cjs', '--output-type', 'json']
-const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', maxBuffer: 1 << 28 })
-if (!stdout) {
-  process.stderr.write(stderr)
-  process.exit(1)
-}
-const { modules, summary } = JSON.parse(stdout)
+const options = await extractDepcruiseOptions('./.dependency-cruiser.cjs')
+const { output } = await cruise(['src'], options, undefined, { tsConfig: extractTSConfig('tsconfig.json') })
+const { modules, summary } = output
 const cruised = modules.filter((module) => module.source.startsWith('src/') && !module.couldNotResolve)
 for (const { rule, from, to } of summary.violations) process.stderr.write(`${rule.name}: ${from} -> ${to}\n`)
 // A parser that cannot read TypeScript sees no module and reports no violation.
