@@ -105,6 +105,12 @@ describe('loadConfig', () => {
     ).toContain('absent.json: cannot be read: ENOENT')
   })
 
+  it('refuses a schedule that never fires', () => {
+    expect(faultsOf(() => loadConfig({ ...minimal, HOLDFAST_CRON: '0 0 30 2 *' }))).toContain(
+      'chains[0].cron (HOLDFAST_CRON): expected a cron expression',
+    )
+  })
+
   it('asks for a chain when there is none', () => {
     expect(faultsOf(() => loadConfig({ DATABASE_URL: minimal.DATABASE_URL }))).toContain(
       '  chains: expected at least 1 item',
