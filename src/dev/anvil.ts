@@ -1,0 +1,228 @@
+/**
+ * A real EVM node for development and tests: the anvil binary from npm, spawned directly. In: perhaps a file that
+ * keeps the chain. Out: an RPC URL and `stop`.
+ */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { HoldfastError } from '../core/errors.ts'
+import type { Logger } from '../core/ports.ts'
+import { keepState, loadState, saveState, setAside } from './anvil-state.ts'
+import { keepMining } from './blocks.ts'
+import { assertPortFree } from './ports.ts'
+import {
+  assertNotOwned,
+  isAlive,
+  logTail,
+  readClaim,
+  removeClaim,
+  type ServerProcess,
+  type StopStep,
+  spawnServer,
+  stopProcess,
+  writeClaim,
+} from './processes.ts'
+import { callRpc } from './rpc.ts'
+
+export type Anvil = {
+  /** `http://127.0.0.1:<port>` */
+  url: string
+  port: number
+  pid: number
+  /** Whether the chain of the state file goes on; false when it is a new one. */
+  resumed: boolean
+  /** Resolves when the node is gone, wanted or not, with a few words on how it ended. */
+  exited: Promise<string>
+  /** Saves the chain (with a state file) and ends the node; no process is left. */
+  stop(): Promise<void>
+}
+
+/** Two slots an epoch: the finalized block is the newest but four. */
+const SLOTS_IN_AN_EPOCH = 2
+const READY_WITHIN_MS = 20_000
+const STOP: readonly StopStep[] = [
+  { signal: 'SIGTERM', withinMs: 5_000 },
+  { signal: 'SIGKILL', withinMs: 5_000 },
+]
+
+/**
+ * Starts anvil on 127.0.0.1; it mines a block for every transaction at once.
+ *
+ * With a `stateFile` the chain is saved there within about a second of each block and goes on at the next start; a
+ * file that cannot be read is set aside with a warning. A node that an earlier run left behind on the same file is
+ * asked for its state and stopped first. anvil restores no state older than its newest block, so a resumed chain
+ * gets a few empty blocks, after which `finalized` can be read.
+ *
+ * @param port default: one that the system picks
+ * @param choosePort for the message when the port is taken: how the user picks another
+ * @param chainId default 31337
+ * @param blockEveryMs besides: a block every so often, until every transaction is final, then one in six
+ * @param args more of anvil's own options
+ * @throws INVALID_CONFIG port taken, state in use by another process, package not installed
+ * @throws CHAIN_UNAVAILABLE the node did not come up; the message has the end of its log
+ */
+export async function startAnvil(
+  options: {
+    port?: number | undefined
+    choosePort?: string
+    stateFile?: string
+    chainId?: number
+    blockEveryMs?: number
+    args?: readonly string[]
+    logger?: Logger
+  } = {},
+): Promise<Anvil> {
+  const { logger } = options
+  const stateFile = options.stateFile === undefined ? undefined : resolve(options.stateFile)
+  const claimFile = stateFile === undefined ? undefined : `${stateFile}.claim.json`
+  if (stateFile !== undefined && claimFile !== undefined) {
+    mkdirSync(dirname(stateFile), { recursive: true })
+    await stopLeftover(stateFile, claimFile, logger)
+  }
+  if (options.port !== undefined)
+    await assertPortFree(options.port, 'the chain', options.choosePort ?? 'the port option')
+
+  const logFile =
+    stateFile === undefined
+      ? join(tmpdir(), `holdfast-anvil-${process.pid}-${serial++}.log`)
+      : `${stateFile}.log`
+  const base = ['--host', '127.0.0.1', '--port', String(options.port ?? 0)]
+  base.push('--chain-id', String(options.chainId ?? 31337), '--slots-in-an-epoch', String(SLOTS_IN_AN_EPOCH))
+  base.push(...(options.args ?? []))
+
+  const { server, port, resumed } = await launchWithState(base, logFile, stateFile, logger)
+  if (claimFile !== undefined) writeClaim(claimFile, server.pid, port)
+  const url = `http://127.0.0.1:${port}`
+  const closers: { close(): Promise<void> }[] = []
+  try {
+    await callRpc(url, 'anvil_setLoggingEnabled', [false])
+    if (resumed) await callRpc(url, 'anvil_mine', [`0x${(2 * SLOTS_IN_AN_EPOCH + 1).toString(16)}`])
+    if (options.blockEveryMs !== undefined) closers.push(keepMining(url, options.blockEveryMs, logger))
+    if (stateFile !== undefined) closers.push(keepState(url, stateFile, logger))
+  } catch (error) {
+    await server.stop(STOP)
+    throw error
+  }
+  logger?.debug({ pid: server.pid, port, resumed }, 'the chain is up')
+
+  return {
+    url,
+    port,
+    pid: server.pid,
+    resumed,
+    exited: server.exited,
+    async stop() {
+      for (const closer of closers.splice(0)) {
+        try {
+          await closer.close()
+        } catch (error) {
+          logger?.warn({ err: error, stateFile }, 'the chain could not be saved before it stopped')
+        }
+      }
+      await server.stop(STOP)
+      if (claimFile === undefined) rmSync(logFile, { force: true })
+      else removeClaim(claimFile)
+    },
+  }
+}
+
+let serial = 0
+
+function findAnvilBinary(): string {
+  const platform = process.platform
+  const name = `@foundry-rs/anvil-${platform}-${process.arch === 'x64' ? 'amd64' : process.arch}`
+  try {
+    const launcher = createRequire(import.meta.url).resolve('@foundry-rs/anvil/package.json')
+    const root = dirname(createRequire(launcher).resolve(`${name}/package.json`))
+    return join(root, 'bin', platform === 'win32' ? 'anvil.exe' : 'anvil')
+  } catch (cause) {
+    throw new HoldfastError(
+      'INVALID_CONFIG',
+      `The development chain (${name}) is not installed. Run npm ci without --omit=optional on a supported platform, or give "holdfast serve" the RPC URL of a chain.`,
+      { cause },
+    )
+  }
+}
+
+async function stopLeftover(stateFile: string, claimFile: string, logger: Logger | undefined): Promise<void> {
+  const claim = readClaim(claimFile)
+  assertNotOwned(claim, stateFile)
+  if (claim?.child && isAlive(claim.child)) {
+    logger?.warn({ pid: claim.child.pid, stateFile }, 'stopping a chain left from an earlier run')
+    if (claim.port !== null) {
+      try {
+        await saveState(`http://127.0.0.1:${claim.port}`, stateFile)
+      } catch (error) {
+        logger?.warn(
+          { err: error, stateFile },
+          'the chain left from an earlier run could not be saved once more',
+        )
+      }
+    }
+    await stopProcess(claim.child, STOP)
+  }
+  removeClaim(claimFile)
+}
+
+async function launchWithState(
+  base: readonly string[],
+  logFile: string,
+  stateFile: string | undefined,
+  logger: Logger | undefined,
+): Promise<{ server: ServerProcess; port: number; resumed: boolean }> {
+  const state = stateFile === undefined ? null : loadState(stateFile, logger)
+  if (stateFile !== undefined && state !== null) {
+    const json = `${stateFile}.loading`
+    writeFileSync(json, state)
+    try {
+      return { ...(await launch([...base, '--load-state', json], logFile)), resumed: true }
+    } catch (error) {
+      if (!/load-state|load (init )?state/i.test(String(error))) throw error
+      setAside(stateFile, error, logger)
+    } finally {
+      rmSync(json, { force: true })
+    }
+  }
+  return { ...(await launch(base, logFile)), resumed: false }
+}
+
+async function launch(
+  args: readonly string[],
+  logFile: string,
+): Promise<{ server: ServerProcess; port: number }> {
+  const server = spawnServer({
+    command: findAnvilBinary(),
+    args,
+    logFile,
+    cwd: dirname(logFile),
+    env: { PATH: process.env.PATH ?? '/usr/bin:/bin', HOME: process.env.HOME ?? tmpdir(), NO_COLOR: '1' },
+    exitSignal: 'SIGTERM',
+  })
+  const deadline = Date.now() + READY_WITHIN_MS
+  let how = `was not ready within ${READY_WITHIN_MS / 1000} s`
+  while (Date.now() < deadline) {
+    if (server.hasExited()) {
+      how = await server.exited
+      break
+    }
+    // The log names the port that this very process got; an answer alone could be another node's.
+    const port = /Listening on 127\.0\.0\.1:(\d+)/.exec(readFileSync(logFile, 'utf8'))?.[1]
+    if (port !== undefined && (await answers(`http://127.0.0.1:${port}`)))
+      return { server, port: Number(port) }
+    await pause(10)
+  }
+  await server.stop(STOP)
+  throw new HoldfastError('CHAIN_UNAVAILABLE', `anvil ${how}. The end of ${logFile}:\n${logTail(logFile)}`)
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    await callRpc(url, 'eth_chainId', [], 2_000)
+    return true
+  } catch (error) {
+    if (error instanceof HoldfastError) return false
+    throw error
+  }
+}
