@@ -1,0 +1,134 @@
+/**
+ * In: several sorted runs of the leaf index. Out: one run with all their entries, in one transaction, so that a
+ * look-up sees either the old runs or the new one. Streams: memory is a few pages a run. Killed anywhere before
+ * COMMIT, the old runs stand.
+ */
+import type { Connection } from '../store/database.ts'
+import { ENTRY_BYTES, PAGE_ENTRIES } from '../store/leaf-index.ts'
+import { deleteRuns, openRun, type RunInfo, readPages } from '../store/leaf-runs.ts'
+import { type Lease, requireLease } from '../store/leases.ts'
+
+const PAGES_A_READ = 32
+const SLICE_BYTES = PAGE_ENTRIES * 64 * ENTRY_BYTES
+
+/**
+ * The runs to merge next: the oldest `fanOut` of the lowest tier that holds as many; null when there is nothing to
+ * do. Size-tiered, so every entry is rewritten once a tier and the number of runs grows with the logarithm of the
+ * number of batches.
+ */
+export function runsToMerge(runs: readonly RunInfo[], fanOut: number): RunInfo[] | null {
+  const tiers = new Map<number, RunInfo[]>()
+  for (const run of runs) {
+    const tier = tiers.get(run.tier)
+    if (tier) tier.push(run)
+    else tiers.set(run.tier, [run])
+  }
+  const full = [...tiers.entries()].filter(([, tier]) => tier.length >= fanOut).sort(([a], [b]) => a - b)[0]
+  return full ? full[1].slice(0, fanOut) : null
+}
+
+/**
+ * Merges the runs into one of the next tier.
+ * @param reader a connection outside the transaction; runs never change, and COPY occupies the writer
+ * @throws HoldfastError LEASE_LOST when the lease's epoch has passed; nothing was written then
+ */
+export async function mergeRuns(deps: {
+  reader: Connection
+  writer: Connection
+  lease: Lease
+  runs: readonly RunInfo[]
+  faultPoint?: (name: string) => Promise<void> | void
+}): Promise<{ id: number; entryCount: number }> {
+  const { reader, writer, lease, runs } = deps
+  await writer.query('begin')
+  try {
+    await requireLease(writer, lease)
+    const tier = Math.max(...runs.map((run) => run.tier)) + 1
+    const merged = await openRun(writer, tier)
+    const cursors = await Promise.all(runs.map((run) => openCursor(reader, run.id)))
+    for await (const slice of mergeSorted(cursors)) await merged.append(slice)
+    const result = await merged.finish()
+    const expected = runs.reduce((sum, run) => sum + run.entryCount, 0)
+    if (result.entryCount !== expected) {
+      throw new Error(`merging gave ${result.entryCount} entries instead of ${expected}`)
+    }
+    await deleteRuns(
+      writer,
+      runs.map((run) => run.id),
+    )
+    await deps.faultPoint?.('merge-before-commit')
+    await writer.query('commit')
+    return result
+  } catch (error) {
+    await writer.query('rollback').catch((rollbackError: unknown) => {
+      if (error instanceof Error && error.cause === undefined) error.cause = rollbackError
+    })
+    throw error
+  }
+}
+
+/** A run being read: the entry it stands at, as four numbers, and the pages it holds. */
+type Cursor = {
+  entries: Buffer
+  at: number
+  /** The key's halves at `at`, kept beside the bytes because they are compared far more often than they change. */
+  upper: number
+  lower: number
+  /** Moves past the last entry held; false at the end of the run. */
+  refill(): Promise<boolean>
+}
+
+async function openCursor(reader: Connection, runId: number): Promise<Cursor> {
+  let after: Buffer | null = null
+  const cursor: Cursor = {
+    entries: Buffer.alloc(0),
+    at: 0,
+    upper: 0,
+    lower: 0,
+    async refill() {
+      const pages = await readPages(reader, runId, after, PAGES_A_READ)
+      const last = pages.at(-1)
+      if (!last) return false
+      after = last.firstEntry
+      cursor.entries = Buffer.concat(pages.map((page) => page.entries))
+      moveTo(cursor, 0)
+      return true
+    },
+  }
+  if (!(await cursor.refill())) throw new Error(`run ${runId} has no page`)
+  return cursor
+}
+
+function moveTo(cursor: Cursor, at: number): void {
+  cursor.at = at
+  cursor.upper = cursor.entries.readUInt32BE(at)
+  cursor.lower = cursor.entries.readUInt32BE(at + 4)
+}
+
+/** All entries of the cursors in order; each slice is valid until the next is asked for. */
+async function* mergeSorted(cursors: Cursor[]): AsyncGenerator<Uint8Array> {
+  const open = [...cursors]
+  const slice = Buffer.allocUnsafe(SLICE_BYTES)
+  let used = 0
+  while (open.length > 0) {
+    let least = open[0]!
+    for (let i = 1; i < open.length; i++) if (comesBefore(open[i]!, least)) least = open[i]!
+    least.entries.copy(slice, used, least.at, least.at + ENTRY_BYTES)
+    used += ENTRY_BYTES
+    if (used === SLICE_BYTES) {
+      yield slice
+      used = 0
+    }
+    const next = least.at + ENTRY_BYTES
+    if (next < least.entries.length) moveTo(least, next)
+    else if (!(await least.refill())) open.splice(open.indexOf(least), 1)
+  }
+  if (used > 0) yield slice.subarray(0, used)
+}
+
+/** Whether `a`'s entry comes before `b`'s. */
+function comesBefore(a: Cursor, b: Cursor): boolean {
+  if (a.upper !== b.upper) return a.upper < b.upper
+  if (a.lower !== b.lower) return a.lower < b.lower
+  return a.entries.compare(b.entries, b.at + 8, b.at + ENTRY_BYTES, a.at + 8, a.at + ENTRY_BYTES) < 0
+}
