@@ -95,9 +95,12 @@ async function writeTiles(
       // Awaited in the next round; until then a failure must not count as unhandled.
       next.catch(() => undefined)
     }
-    for (const part of hashes) await builder.push(part)
+    for (const part of hashes) {
+      builder.push(part)
+      await tiles.ready()
+    }
   }
-  const { root } = await builder.finish()
+  const { root } = builder.finish()
   await tiles.end()
   return root
 }

@@ -1,7 +1,9 @@
 import type { Clock, Logger } from '../core/ports.ts'
 import type { Connection, Database, Pool } from '../store/database.ts'
 import { newestChunkId, oldestChunkId, type PendingChunk, pendingChunks } from '../store/intake.ts'
+import { listRuns } from '../store/leaf-runs.ts'
 import { acquireLease, type Lease, releaseLease, renewLease } from '../store/leases.ts'
+import { mergeRuns, runsToMerge } from './merge-runs.ts'
 import { type Sealed, sealBatch } from './seal-batch.ts'
 
 export type SealOptions = {
@@ -10,6 +12,8 @@ export type SealOptions = {
   /** Leaves that make a batch at once, and the most a batch holds (plus at most one chunk). */
   maxLeaves: number
   leaseTtlMs: number
+  /** Runs of one tier of the leaf index that are merged into one of the next. */
+  mergeFanOut: number
 }
 
 export type SealLoop = {
@@ -37,12 +41,14 @@ export function startSealLoop(deps: {
   faultPoint?: (name: string) => Promise<void> | void
 }): SealLoop {
   const { database, options, clock, logger } = deps
+  const faultPoint = deps.faultPoint ? { faultPoint: deps.faultPoint } : {}
   const idleMs = Math.min(200, Math.max(10, options.maxAgeMs / 5))
   let lease: Lease | null = null
   let renewedAtMs = 0
   let closing = false
   let flushers = 0
   let wake: (() => void) | undefined
+  let merging: Promise<void> | undefined
 
   async function holdLease(): Promise<Lease | null> {
     const now = clock.now()
@@ -79,7 +85,26 @@ export function startSealLoop(deps: {
       }),
     )
     deps.onSealed(sealed, (performance.now() - startedAt) / 1000)
+    merging ??= mergeWhileDue(held).finally(() => {
+      merging = undefined
+    })
     return full || flushers > 0
+  }
+
+  /** Merges go on beside sealing, on connections of their own; one that fails is tried again after the next batch. */
+  async function mergeWhileDue(held: Lease): Promise<void> {
+    try {
+      while (!closing) {
+        const runs = runsToMerge(await listRuns(database.pool), options.mergeFanOut)
+        if (!runs) return
+        await withTwoClients(database.pool, (reader, writer) =>
+          mergeRuns({ reader, writer, lease: held, runs, ...faultPoint }),
+        )
+      }
+    } catch (error) {
+      deps.onFailure?.(error)
+      logger.warn({ err: error }, 'merging runs of the leaf index failed; look-ups go on with the old runs')
+    }
   }
 
   async function run(): Promise<void> {
@@ -95,6 +120,7 @@ export function startSealLoop(deps: {
       }
       if (!again) await pause(idleMs)
     }
+    await merging
     if (lease) await releaseLease(database.pool, lease)
   }
 

@@ -28,12 +28,13 @@ export async function copyArrivals(
   let previous: PendingChunk | undefined
   for (const chunk of chunks) {
     if (previous?.sourceId !== chunk.sourceId || previous.receivedAtMs !== chunk.receivedAtMs) {
-      await copy.row([
+      copy.row([
         { int4: batchId },
         { int4: firstLeaf },
         { int4: chunk.sourceId },
         { timestamptzMs: chunk.receivedAtMs },
       ])
+      await copy.ready()
     }
     previous = chunk
     firstLeaf += chunk.leafCount

@@ -10,8 +10,10 @@ export type CopyField =
   | { bytea: Uint8Array }
 
 export type CopyWriter = {
-  /** Adds a row; resolves once the connection can take more, so that memory stays at a buffer or two. */
-  row(fields: readonly CopyField[]): Promise<void> | void
+  /** Adds a row. Rows pile up in memory unless `ready()` is awaited every few hundred kilobytes. */
+  row(fields: readonly CopyField[]): void
+  /** Resolves once the connection can take more. */
+  ready(): Promise<void>
   /** Ends the COPY; the rows are part of the connection's transaction. */
   end(): Promise<void>
 }
@@ -36,40 +38,41 @@ export function openCopy(client: pg.ClientBase, table: string, columns: readonly
   let buffer = Buffer.allocUnsafe(BUFFER_BYTES)
   let used = HEADER.copy(buffer)
 
-  function makeRoom(bytes: number): Promise<void> | void {
+  let mustDrain = false
+
+  function makeRoom(bytes: number): void {
     if (used + bytes <= buffer.length) return
-    const full = buffer.subarray(0, used)
+    if (failure) throw failure
+    mustDrain = !stream.write(buffer.subarray(0, used))
     buffer = Buffer.allocUnsafe(Math.max(BUFFER_BYTES, bytes))
     used = 0
-    return write(full)
-  }
-
-  function write(bytes: Buffer): Promise<void> | void {
-    if (failure) throw failure
-    if (stream.write(bytes)) return
-    return new Promise((resolve, reject) => {
-      const settle = () => {
-        stream.off('drain', settle)
-        stream.off('error', settle)
-        if (failure) reject(failure)
-        else resolve()
-      }
-      stream.on('drain', settle)
-      stream.on('error', settle)
-    })
   }
 
   return {
     row(fields) {
       let bytes = 2
       for (const field of fields) bytes += 4 + sizeOf(field)
-      const wait = makeRoom(bytes)
+      makeRoom(bytes)
       used = buffer.writeInt16BE(fields.length, used)
       for (const field of fields) used = writeField(buffer, used, field)
-      return wait
+    },
+    async ready() {
+      if (failure) throw failure
+      if (!mustDrain) return
+      await new Promise<void>((resolve, reject) => {
+        const settle = () => {
+          stream.off('drain', settle)
+          stream.off('error', settle)
+          if (failure) reject(failure)
+          else resolve()
+        }
+        stream.on('drain', settle)
+        stream.on('error', settle)
+      })
+      mustDrain = false
     },
     async end() {
-      await makeRoom(TRAILER.length)
+      makeRoom(TRAILER.length)
       used += TRAILER.copy(buffer, used)
       if (failure) throw failure
       await new Promise<void>((resolve, reject) => {

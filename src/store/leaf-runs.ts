@@ -26,7 +26,8 @@ export async function openRun(client: pg.ClientBase, tier: number): Promise<RunW
   async function writePage(entries: Uint8Array): Promise<void> {
     pageCount++
     entryCount += entries.length / ENTRY_BYTES
-    await copy.row([{ int8: id }, { bytea: entries.subarray(0, ENTRY_BYTES) }, { bytea: entries }])
+    copy.row([{ int8: id }, { bytea: entries.subarray(0, ENTRY_BYTES) }, { bytea: entries }])
+    await copy.ready()
   }
 
   return {
