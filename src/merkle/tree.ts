@@ -1,0 +1,186 @@
+import { HoldfastError } from '../core/errors.ts'
+import { HASH_BYTES } from '../core/hash.ts'
+import type { Kernel } from './kernel/kernel.ts'
+import { hashLevel, sharedKernel } from './kernel/kernel.ts'
+
+/*
+ * Record hashes flow in, in chunks of any size; the tiles of tree `holdfast-keccak-v1` and at last its root flow out.
+ * A tile is 256 neighbouring nodes, and its subtree's root is one node of the level eight higher.
+ */
+
+/** Nodes in a full tile. */
+export const TILE_NODES = 256
+/** Levels of the tree that a tile spans. */
+export const TILE_LEVELS = 8
+/** A batch's leaf number is an unsigned 32-bit integer. */
+export const MAX_LEAVES = 2 ** 32 - 1
+
+/**
+ * Up to 256 neighbouring nodes. Level 0 holds the record hashes (not the leaves), level 8k the tree's nodes of that
+ * height. Only the last tile of a level may hold fewer than 256. A level above 0 exists if it has more than one node.
+ */
+export type Tile = {
+  level: number
+  /** The tile's first node is number index x 256 of its level. */
+  index: number
+  /** 1 to 256 x 32 bytes, the receiver's to keep. */
+  nodes: Uint8Array
+}
+
+export type TreeBuilderOptions = {
+  /** Called for every tile, each once: in order within a level, before push or finish returns. */
+  onTile(tile: Tile): void
+  /**
+   * Called with n x 32 bytes of leaves, in order, `firstIndex` being the first one's number. `leaves` is valid only
+   * during the call.
+   */
+  onLeaves?(leaves: Uint8Array, firstIndex: number): void
+  /** By default this thread's shared kernel. */
+  kernel?: Kernel
+}
+
+export type TreeBuilder = {
+  /**
+   * Appends record hashes in order. `hashes` may be reused afterwards. Keep chunks moderate (10^5 hashes are 3 MB)
+   * and wait between them for whatever onTile feeds, if it can be slow.
+   * @param hashes n x 32 bytes, n ≥ 0
+   * @throws HoldfastError INVALID_HASH when the length is not a multiple of 32 (nothing is appended),
+   *   TOO_MANY_ITEMS past 2^32 - 1 leaves
+   */
+  push(hashes: Uint8Array): void
+  /**
+   * Emits what is left. Call it once, last.
+   * @returns the root, 32 bytes
+   * @throws HoldfastError EMPTY when nothing was pushed
+   */
+  finish(): { root: Buffer; leafCount: number }
+}
+
+/** Full tiles are hashed this many at a time. */
+const WINDOW_TILES = 16
+const WINDOW_NODES = WINDOW_TILES * TILE_NODES
+const TILE_BYTES = TILE_NODES * HASH_BYTES
+
+/** The growing last tile of a level above 0. */
+type Edge = { level: number; nodes: Uint8Array; count: number; index: number }
+
+/**
+ * Builds one batch's tree in bounded memory: a window of 128 KB of hashes, one as large for leaves when they are
+ * asked for, and one tile a level, whatever the number of leaves.
+ *
+ * Any number of builders may work in turns on one kernel: between calls, and during callbacks, a builder keeps
+ * nothing in the kernel's memory. If a callback throws, the builder is of no further use.
+ */
+export function createTreeBuilder(options: TreeBuilderOptions): TreeBuilder {
+  const { onTile, onLeaves, kernel = sharedKernel() } = options
+  const window = new Uint8Array(WINDOW_NODES * HASH_BYTES)
+  const leaves = onLeaves === undefined ? undefined : new Uint8Array(WINDOW_NODES * HASH_BYTES)
+  const edges: Edge[] = []
+  let filled = 0
+  let hashed = 0
+  let finished = false
+
+  /** Hashes the window's `count` hashes: whole tiles, and at the very end a partial one. */
+  function flushWindow(count: number): void {
+    const first = hashed
+    const bytes = count * HASH_BYTES
+    kernel.nodes.set(window.subarray(0, bytes))
+    kernel.hashLeaves(0, 0, count)
+    leaves?.set(kernel.nodes.subarray(0, bytes))
+    // Tiles but the last are full, so levels of several tiles halve evenly, and each tile becomes one node.
+    let nodes = count
+    for (let level = 0; level < TILE_LEVELS; level++) nodes = hashLevel(kernel, 0, 0, nodes)
+    const roots = kernel.nodes.slice(0, nodes * HASH_BYTES)
+    hashed += count
+    filled = 0
+
+    for (let from = 0; from < count; from += TILE_NODES) {
+      const to = Math.min(from + TILE_NODES, count)
+      onTile({
+        level: 0,
+        index: (first + from) / TILE_NODES,
+        nodes: window.slice(from * HASH_BYTES, to * HASH_BYTES),
+      })
+    }
+    if (leaves !== undefined) onLeaves?.(leaves.subarray(0, bytes), first)
+    for (let node = 0; node < nodes; node++)
+      climb(0, roots.subarray(node * HASH_BYTES, (node + 1) * HASH_BYTES))
+  }
+
+  /** Appends a node to the edge `height` tiles up; a tile that it fills goes out and climbs on. */
+  function climb(height: number, node: Uint8Array): void {
+    const edge = edgeAt(height)
+    edge.nodes.set(node, edge.count * HASH_BYTES)
+    edge.count += 1
+    if (edge.count === TILE_NODES) climb(height + 1, closeTile(edge))
+  }
+
+  function edgeAt(height: number): Edge {
+    let edge = edges[height]
+    if (edge === undefined) {
+      edge = { level: (height + 1) * TILE_LEVELS, nodes: new Uint8Array(TILE_BYTES), count: 0, index: 0 }
+      edges.push(edge)
+    }
+    return edge
+  }
+
+  /** Emits the edge's tile and starts the next one. Returns the tile's root. */
+  function closeTile(edge: Edge): Uint8Array {
+    const nodes = edge.nodes.slice(0, edge.count * HASH_BYTES)
+    const root = rootOfNodes(kernel, nodes)
+    const { level, index } = edge
+    edge.count = 0
+    edge.index += 1
+    onTile({ level, index, nodes })
+    return root
+  }
+
+  function push(hashes: Uint8Array): void {
+    assertOpen()
+    if (hashes.length % HASH_BYTES !== 0) {
+      throw new HoldfastError('INVALID_HASH', `Expected n x 32 bytes of hashes, got ${hashes.length} bytes.`)
+    }
+    if (hashed + filled + hashes.length / HASH_BYTES > MAX_LEAVES) {
+      throw new HoldfastError('TOO_MANY_ITEMS', `A batch holds at most ${MAX_LEAVES} hashes.`)
+    }
+    for (let from = 0; from < hashes.length; ) {
+      const taken = hashes.subarray(from, from + (WINDOW_NODES - filled) * HASH_BYTES)
+      window.set(taken, filled * HASH_BYTES)
+      filled += taken.length / HASH_BYTES
+      from += taken.length
+      if (filled === WINDOW_NODES) flushWindow(WINDOW_NODES)
+    }
+  }
+
+  function finish(): { root: Buffer; leafCount: number } {
+    assertOpen()
+    if (hashed + filled === 0) throw new HoldfastError('EMPTY', 'A tree needs at least one hash.')
+    finished = true
+    if (filled > 0) flushWindow(filled)
+    // From the lowest level up: close each level's last tile until a level has a single node, the root.
+    for (let height = 0; ; height++) {
+      const edge = edgeAt(height)
+      if (edge.index === 0 && edge.count === 1) {
+        return { root: Buffer.from(edge.nodes.subarray(0, HASH_BYTES)), leafCount: hashed }
+      }
+      if (edge.count > 0) climb(height + 1, closeTile(edge))
+    }
+  }
+
+  function assertOpen(): void {
+    if (finished) throw new HoldfastError('INTERNAL', 'The tree is finished; start a new builder.')
+  }
+
+  return { push, finish }
+}
+
+/**
+ * The root over neighbouring nodes, e.g. a tile's subtree.
+ * @param nodes 1 to 8,192 x 32 bytes
+ */
+export function rootOfNodes(kernel: Kernel, nodes: Uint8Array): Uint8Array {
+  kernel.nodes.set(nodes)
+  let count = nodes.length / HASH_BYTES
+  while (count > 1) count = hashLevel(kernel, 0, 0, count)
+  return kernel.nodes.slice(0, HASH_BYTES)
+}
