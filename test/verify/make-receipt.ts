@@ -8,6 +8,8 @@ import keccak256 from 'keccak256'
 import { MerkleTree } from 'merkletreejs'
 import type { Hex } from '../../src/core/hash.ts'
 import type { Receipt, ReceiptAnchor } from '../../src/core/receipt.ts'
+import { callRpc } from '../../src/dev/rpc.ts'
+import { until } from '../support/wait.ts'
 
 const artifact = JSON.parse(
   readFileSync(new URL('../../contracts/build/AnchorRegistry.json', import.meta.url), 'utf8'),
@@ -39,20 +41,14 @@ function treeOver(nodes: Buffer[]): Tree {
 }
 
 export async function rpc<T>(url: string, method: string, params: unknown[] = []): Promise<T> {
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
-  })
-  const { result, error } = (await response.json()) as { result: T; error?: { message: string } }
-  if (error !== undefined) throw new Error(`${method}: ${error.message}`)
-  return result
+  return (await callRpc(url, method, params)) as T
 }
 
 /** Deploys the registry to its CREATE2 address. */
 export async function deployRegistry(url: string): Promise<void> {
   const data = artifact.salt + artifact.bytecode.slice(2)
-  await rpc(url, 'eth_sendTransaction', [{ from: publisher, to: artifact.deployer, data }])
+  const sent = await rpc<Hex>(url, 'eth_sendTransaction', [{ from: publisher, to: artifact.deployer, data }])
+  await whereIs(url, sent)
 }
 
 /** Sends `root` to the registry and reads back where it stands; anvil mines at once. */
@@ -71,9 +67,11 @@ export async function anchorRoot(
 type Where = Omit<ReceiptAnchor, 'path' | 'root'>
 
 export async function whereIs(url: string, transactionHash: Hex): Promise<Where> {
-  const mined = await rpc<{ blockNumber: Hex; blockHash: Hex }>(url, 'eth_getTransactionReceipt', [
-    transactionHash,
-  ])
+  const mined = await until(
+    () =>
+      rpc<{ blockNumber: Hex; blockHash: Hex } | null>(url, 'eth_getTransactionReceipt', [transactionHash]),
+    { what: `transaction ${transactionHash} to be mined` },
+  )
   const block = await rpc<{ timestamp: Hex }>(url, 'eth_getBlockByHash', [mined.blockHash, false])
   return {
     chainId: `eip155:${Number(await rpc<Hex>(url, 'eth_chainId'))}`,

@@ -1,0 +1,447 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { SimpleMerkleTree, StandardMerkleTree } from '@openzeppelin/merkle-tree'
+import keccak256 from 'keccak256'
+import { MerkleTree } from 'merkletreejs'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Hex } from '../../src/core/hash.ts'
+import type { Receipt } from '../../src/core/receipt.ts'
+import { recordHash } from '../../src/core/record-hash.ts'
+import { PUBLISHED_REGISTRY } from '../../src/verify/registry.ts'
+import { CLOCK_SKEW_MS, type VerifyResult, verifyReceipt } from '../../src/verify/verify-receipt.ts'
+import { DEV_ACCOUNTS, startTestAnvil, type TestAnvil } from '../support/anvil.ts'
+import {
+  anchoredReceipt,
+  anchorRoot,
+  batchTree,
+  deployRegistry,
+  keccakHex,
+  publisher,
+  receiptOf,
+  registryAddress,
+  registryInterface,
+  rpc,
+  someHashes,
+  whereIs,
+} from './make-receipt.ts'
+
+let chain: TestAnvil
+let url: string
+let receipt: Receipt
+
+beforeAll(async () => {
+  chain = await startTestAnvil()
+  url = chain.url
+  await deployRegistry(url)
+  await chain.mine(32)
+  receipt = await anchoredReceipt(url, someHashes(11), 4)
+})
+afterAll(() => chain.stop())
+
+const verify = (input: unknown, more = {}) => verifyReceipt(input, { rpc: { 31337: url }, ...more })
+const failed = (result: VerifyResult) => result.checks.filter((check) => !check.ok).map((check) => check.name)
+const detailOf = (result: VerifyResult, name: string) =>
+  result.checks.find((check) => check.name === name)?.detail
+
+describe('a good receipt', () => {
+  it('is valid by its text, by its value, and with a chain given under either spelling or by a function', async () => {
+    const endpoints = [
+      { 31337: url },
+      { 'eip155:31337': [url] },
+      (id: number) => (id === 31337 ? url : undefined),
+    ]
+    for (const endpoint of endpoints) {
+      for (const input of [receipt, JSON.stringify(receipt)]) {
+        const result = await verifyReceipt(input, { rpc: endpoint })
+        expect(result).toMatchObject({ valid: true, conclusive: true, hash: receipt.hash })
+        expect(failed(result)).toEqual([])
+        expect(result.anchors).toMatchObject([{ chainId: 'eip155:31337', status: 'mined', ok: true }])
+      }
+    }
+  })
+
+  it('is valid whether its root was anchored or only announced', async () => {
+    const stored = await verify(await anchoredReceipt(url, someHashes(3, 'stored'), 2, 'anchor'))
+    expect(stored.valid).toBe(true)
+    expect(detailOf(stored, 'anchors[0].storage')).toContain('first anchored this root at')
+    const event = await verify(await anchoredReceipt(url, someHashes(3, 'event'), 2, 'announce'))
+    expect(event.valid).toBe(true)
+    expect(detailOf(event, 'anchors[0].storage')).toContain('event mode')
+  })
+
+  it('of a batch of one leaf, anchored alone, is valid with two empty paths', async () => {
+    const [hash] = someHashes(1, 'alone')
+    const tree = batchTree([hash!])
+    const anchor = { ...(await anchorRoot(url, tree.root)), path: [] }
+    const alone = receiptOf([hash!], 0, [anchor], tree)
+    expect((await verify(alone)).valid).toBe(true)
+    expect((await verify({ ...alone, path: [keccakHex('more')] })).valid).toBe(false)
+  })
+
+  it('is valid for every leaf of a batch', async () => {
+    const hashes = someHashes(13, 'every')
+    const tree = batchTree(hashes)
+    const anchor = { ...(await anchorRoot(url, tree.root)), path: [] }
+    for (let i = 0; i < hashes.length; i++) {
+      expect((await verify(receiptOf(hashes, i, [anchor], tree))).valid, `leaf ${i}`).toBe(true)
+    }
+  })
+
+  it('says what is only stated, and what was taken from it', async () => {
+    const result = await verify(receipt)
+    const stated = ['/receivedAt', '/batch/id', '/batch/leafIndex', '/batch/leafCount']
+    expect(result.stated.map(({ field }) => field)).toEqual(stated)
+    expect(detailOf(result, 'anchors[0].registry')).toContain("Holdfast's published contract")
+    expect(detailOf(result, 'anchors[0].publisher')).toContain('was taken from the receipt')
+  })
+
+  it('is valid only with the registry and publisher that the auditor expects', async () => {
+    const right = { registry: registryAddress.toLowerCase(), publisher }
+    expect((await verify(receipt, { expect: right })).valid).toBe(true)
+    const other = DEV_ACCOUNTS[1].address
+    for (const expected of [{ registry: other }, { publisher: other }]) {
+      const result = await verify(receipt, { expect: expected })
+      expect(result).toMatchObject({ valid: false, conclusive: true })
+      expect(failed(result)).toEqual([`anchors[0].${Object.keys(expected)[0]}`])
+    }
+    await expect(verify(receipt, { expect: { registry: '0x12' } })).rejects.toMatchObject({
+      code: 'INVALID_REQUEST',
+    })
+  })
+
+  it('is valid only for the record and the hash that it is for', async () => {
+    const record = { id: 7, name: 'Ærø', amount: 12.5 }
+    const hash: Hex = `0x${recordHash(record).toString('hex')}`
+    const own = await anchoredReceipt(url, [...someHashes(4), hash], 4)
+    expect(
+      (await verify(own, { record: { amount: 12.5, name: 'Ærø', id: 7 }, hash: hash.toUpperCase().slice(2) }))
+        .valid,
+    ).toBe(true)
+    const altered = await verify(own, { record: { ...record, amount: 12.51 } })
+    expect(altered).toMatchObject({ valid: false, conclusive: true })
+    expect(failed(altered)).toEqual(['record'])
+    expect(failed(await verify(own, { record: Number.NaN }))).toEqual(['record'])
+    expect(failed(await verify(own, { hash: receipt.hash }))).toEqual(['hash'])
+  })
+
+  it('becomes finalized when the chain says so, whatever the receipt said at first', async () => {
+    const early = await anchoredReceipt(url, someHashes(2, 'early'), 0)
+    const before = await verify(early)
+    expect(before.anchors[0]).toMatchObject({ status: 'mined', ok: true })
+    expect(detailOf(before, 'anchors[0].finality')).toContain('not final yet')
+    const claimed = structuredClone(early)
+    claimed.anchors[0]!.status = 'finalized'
+    expect(await verify(claimed)).toMatchObject({ valid: false, conclusive: false })
+    await chain.mine(16)
+    for (const one of [early, claimed]) {
+      const after = await verify(one)
+      expect(after.valid).toBe(true)
+      expect(after.anchors[0]?.status).toBe('finalized')
+    }
+  })
+
+  it('names the contract that this repository builds', () => {
+    expect(PUBLISHED_REGISTRY).toBe(registryAddress)
+  })
+})
+
+describe('a receipt with any byte changed', () => {
+  it('is invalid, except within the four values that are only stated', { timeout: 120_000 }, async () => {
+    const text = JSON.stringify(receipt)
+    const { receivedAt, batch } = receipt
+    const statedTexts = {
+      receivedAt: `"receivedAt":"${receivedAt}"`,
+      id: `"id":"${batch.id}"`,
+      leafIndex: `"leafIndex":${batch.leafIndex}`,
+      leafCount: `"leafCount":${batch.leafCount}`,
+    }
+    const statedValues: Record<keyof typeof statedTexts, string> = {
+      receivedAt,
+      id: batch.id,
+      leafIndex: String(batch.leafIndex),
+      leafCount: String(batch.leafCount),
+    }
+    const statedAt = new Map<number, string>()
+    for (const [field, part] of Object.entries(statedTexts) as [keyof typeof statedTexts, string][]) {
+      const start = text.indexOf(part) + part.lastIndexOf(statedValues[field])
+      for (let i = start; i < start + statedValues[field].length; i++) statedAt.set(i, field)
+    }
+
+    const changes: { at: number; to: string }[] = []
+    for (let at = 0; at < text.length; at++) {
+      const from = text[at]!
+      for (const to of new Set([neighbour(from), otherCase(from), '0', 'a', ' ', '"'])) {
+        if (to !== from) changes.push({ at, to })
+      }
+    }
+    const survived = new Set<string>()
+    await inParallel(8, changes, async ({ at, to }) => {
+      const result = await verify(text.slice(0, at) + to + text.slice(at + 1))
+      if (!result.valid) return
+      const context = `${text.slice(Math.max(0, at - 20), at)}[${text[at]}→${to}]${text.slice(at + 1, at + 10)}`
+      expect(statedAt.has(at), context).toBe(true)
+      survived.add(statedAt.get(at)!)
+    })
+    expect([...survived].sort()).toEqual(['id', 'leafCount', 'leafIndex', 'receivedAt'])
+  })
+
+  it('fails in OpenZeppelin, merkletreejs and the contract alike', { timeout: 60_000 }, async () => {
+    const anchor = receipt.anchors[0]!
+    const path = [...receipt.path, ...anchor.path]
+    const good = [receipt.hash, ...path, anchor.root]
+    expect(await verdictsOf(good)).toEqual({
+      openZeppelin: true,
+      merkletreejs: true,
+      simple: true,
+      contract: true,
+    })
+    const none = { openZeppelin: false, merkletreejs: false, simple: false, contract: false }
+    const places = good.flatMap((_, item) => Array.from({ length: 32 }, (__, byte) => ({ item, byte })))
+    await inParallel(8, places, async ({ item, byte }) => {
+      const changed = good.map((hex, i) => (i === item ? withByteChanged(hex, byte) : hex))
+      expect(await verdictsOf(changed), `byte ${byte} of item ${item}`).toEqual(none)
+    })
+  })
+
+  async function verdictsOf([hash, ...rest]: Hex[]) {
+    const path = rest.slice(0, -1)
+    const root = rest.at(-1)!
+    const leaf = keccak256(keccak256(hash!))
+    const data = registryInterface.encodeFunctionData('verify', [publisher, root, hash, path])
+    const answer = await rpc<Hex>(url, 'eth_call', [{ to: registryAddress, data }, 'latest'])
+    const buffers = path.map((hex) => Buffer.from(hex.slice(2), 'hex'))
+    return {
+      openZeppelin: StandardMerkleTree.verify(root, ['bytes32'], [hash!], path),
+      simple: SimpleMerkleTree.verify(root, leaf, path),
+      merkletreejs: MerkleTree.verify(buffers, leaf, Buffer.from(root.slice(2), 'hex'), keccak256, {
+        sortPairs: true,
+      }),
+      contract: registryInterface.decodeFunctionResult('verify', answer)[0] as boolean,
+    }
+  }
+})
+
+describe('a false receipt', () => {
+  const changed = (change: (copy: Receipt) => void) => {
+    const copy = structuredClone(receipt)
+    change(copy)
+    return copy
+  }
+
+  it('for another record under the same path is invalid', async () => {
+    const other = keccakHex('not in the batch')
+    const result = await verify(
+      changed((copy) => Object.assign(copy, { hash: other, leaf: batchTree([other]).root })),
+    )
+    expect(failed(result)).toEqual(['path', 'anchors[0].chain'])
+  })
+
+  it('whose transaction was for another root is invalid', async () => {
+    const elsewhere = await anchorRoot(url, keccakHex('another root'))
+    const { root: _, ...where } = elsewhere
+    const result = await verify(changed((copy) => Object.assign(copy.anchors[0]!, where)))
+    expect(result).toMatchObject({ valid: false, conclusive: true })
+    expect(failed(result)).toEqual(['anchors[0].event'])
+  })
+
+  it('whose event comes from another contract is invalid', async () => {
+    const code = await rpc<Hex>(url, 'eth_getCode', [registryAddress, 'latest'])
+    const copycat = '0x000000000000000000000000000000000000bEEF'
+    await rpc(url, 'anvil_setCode', [copycat, code])
+    const data = registryInterface.encodeFunctionData('anchor', [receipt.anchors[0]!.root])
+    const sent = await rpc<Hex>(url, 'eth_sendTransaction', [{ from: publisher, to: copycat, data }])
+    const where = await whereIs(url, sent)
+    const result = await verify(changed((copy) => Object.assign(copy.anchors[0]!, where)))
+    expect(failed(result)).toEqual(['anchors[0].event'])
+  })
+
+  it('whose transaction was reverted is invalid', async () => {
+    await chain.setAutomine(false)
+    const call = { from: publisher, to: registryAddress, data: '0xdeadbeef', gas: '0x30000' }
+    const sent = await rpc<Hex>(url, 'eth_sendTransaction', [call])
+    await chain.mine()
+    await chain.setAutomine(true)
+    const where = await whereIs(url, sent)
+    const result = await verify(changed((copy) => Object.assign(copy.anchors[0]!, where)))
+    expect(failed(result)).toEqual(['anchors[0].transaction', 'anchors[0].event'])
+    expect(detailOf(result, 'anchors[0].transaction')).toContain('reverted')
+  })
+
+  it('that says it was received after its block is invalid, a little clock skew apart', async () => {
+    const blockTime = Date.parse(receipt.anchors[0]!.blockTime)
+    const at = (ms: number) =>
+      changed((copy) => Object.assign(copy, { receivedAt: new Date(ms).toISOString() }))
+    expect((await verify(at(blockTime + CLOCK_SKEW_MS))).valid).toBe(true)
+    expect(failed(await verify(at(blockTime + CLOCK_SKEW_MS + 1)))).toEqual(['receivedAt'])
+  })
+
+  it('with one good and one false anchor is invalid', async () => {
+    const two = changed((copy) => {
+      copy.anchors.push({ ...structuredClone(copy.anchors[0]!), blockTime: '2020-01-01T00:00:00.000Z' })
+    })
+    two.receivedAt = '2019-12-31T00:00:00.000Z'
+    const result = await verify(two)
+    expect(result).toMatchObject({ valid: false, conclusive: true })
+    expect(result.anchors.map(({ ok }) => ok)).toEqual([true, false])
+    expect(failed(result)).toEqual(['anchors[1].time'])
+  })
+
+  it('that is no receipt is a failed check, not an error', async () => {
+    for (const input of [null, '', '{', 42, {}, []]) {
+      const result = await verify(input)
+      expect(result).toMatchObject({ valid: false, conclusive: true, hash: null, anchors: [] })
+      expect(failed(result)).toEqual(['format'])
+    }
+  })
+
+  it('whose block was reorged away is invalid until it is issued anew', async () => {
+    const lost = await anchoredReceipt(url, someHashes(6, 'lost'), 1)
+    expect((await verify(lost)).valid).toBe(true)
+    await chain.reorg(1)
+    const result = await verify(lost)
+    expect(result).toMatchObject({ valid: false, conclusive: true })
+    expect(failed(result)).toContain('anchors[0].block')
+    const again = { ...(await anchorRoot(url, lost.anchors[0]!.root)), path: lost.anchors[0]!.path }
+    expect((await verify({ ...lost, anchors: [again] })).valid).toBe(true)
+  })
+})
+
+describe('a chain that cannot be read', () => {
+  const down = 'http://127.0.0.1:1/v3/secret-key'
+
+  it('leaves the verdict open, and gives no endpoint away', async () => {
+    for (const endpoints of [{}, { 31337: down }, { 31337: 'ftp://secret-key' }, { 31337: [] }]) {
+      const result = await verifyReceipt(receipt, { rpc: endpoints })
+      expect(result).toMatchObject({
+        valid: false,
+        conclusive: false,
+        anchors: [{ status: 'unknown', ok: false }],
+      })
+      expect(failed(result)).toEqual(['anchors[0].chain'])
+      expect(detailOf(result, 'anchors[0].chain')).toContain('could not be read')
+      expect(JSON.stringify(result)).not.toContain('secret-key')
+    }
+  })
+
+  it('is read through the next endpoint', async () => {
+    const result = await verifyReceipt(receipt, { rpc: { 31337: [down, url] } })
+    expect(result).toMatchObject({ valid: true, conclusive: true })
+  })
+
+  it('is told apart from a false receipt', async () => {
+    const broken = { ...receipt, leaf: keccakHex('x') }
+    expect(await verifyReceipt(broken, { rpc: {} })).toMatchObject({ valid: false, conclusive: true })
+  })
+
+  it('makes a receipt with two anchors valid but not conclusive', async () => {
+    const other = { ...structuredClone(receipt.anchors[0]!), chainId: 'eip155:1' as const }
+    const result = await verify({ ...receipt, anchors: [other, receipt.anchors[0]] })
+    expect(result).toMatchObject({ valid: true, conclusive: false })
+    expect(result.anchors.map(({ ok }) => ok)).toEqual([false, true])
+  })
+
+  it('is not taken from an endpoint of another chain, one that lags, or one that talks nonsense', async () => {
+    const answers = new Map<string, (method: string, result: unknown) => unknown>([
+      ['serves chain 5', (method, result) => (method === 'eth_chainId' ? '0x5' : result)],
+      [
+        'only at block 1',
+        (method, result) => (method === 'eth_blockNumber' ? '0x1' : method === 'eth_chainId' ? result : null),
+      ],
+      [
+        'not Ethereum JSON-RPC',
+        (method, result) => (method === 'eth_getTransactionReceipt' ? { status: 'ok' } : result),
+      ],
+      [
+        'JSON-RPC error -32005',
+        (method, result) => (method === 'eth_blockNumber' ? { error: -32005 } : result),
+      ],
+    ])
+    for (const [words, answer] of answers) {
+      const proxy = await startProxy(answer)
+      try {
+        const result = await verifyReceipt(receipt, { rpc: { 31337: proxy.url } })
+        expect(result, words).toMatchObject({ valid: false, conclusive: false })
+        expect(detailOf(result, 'anchors[0].chain')).toContain(words)
+        const both = await verifyReceipt(receipt, { rpc: { 31337: [proxy.url, url] } })
+        expect(both, words).toMatchObject({ valid: true, conclusive: true })
+      } finally {
+        await proxy.close()
+      }
+    }
+  })
+
+  it('is read although it knows no finalized block, and the result says so', async () => {
+    const proxy = await startProxy((method, result, params) => {
+      return method === 'eth_getBlockByNumber' && params[0] === 'finalized' ? { error: -32602 } : result
+    })
+    try {
+      const result = await verifyReceipt(receipt, { rpc: { 31337: proxy.url } })
+      expect(result).toMatchObject({ valid: true, anchors: [{ status: 'mined', ok: true }] })
+      expect(detailOf(result, 'anchors[0].finality')).toContain('does not tell which block is final')
+    } finally {
+      await proxy.close()
+    }
+  })
+
+  it('that never answers ends in time', async () => {
+    const silent = createServer(() => {})
+    await new Promise<void>((done) => silent.listen(0, '127.0.0.1', done))
+    try {
+      const rpcUrl = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
+      const result = await verifyReceipt(receipt, { rpc: { 31337: rpcUrl }, timeoutMs: 200 })
+      expect(result).toMatchObject({ valid: false, conclusive: false })
+    } finally {
+      silent.closeAllConnections()
+      await new Promise((done) => silent.close(done))
+    }
+  })
+
+  /** A real endpoint whose answers are changed on the way; `{ error }` becomes a JSON-RPC error. */
+  async function startProxy(change: (method: string, result: unknown, params: unknown[]) => unknown) {
+    const server = createServer(async (request, response) => {
+      const chunks: Buffer[] = []
+      for await (const chunk of request) chunks.push(chunk as Buffer)
+      const { id, method, params } = JSON.parse(Buffer.concat(chunks).toString()) as {
+        id: number
+        method: string
+        params: unknown[]
+      }
+      const result = change(method, await rpc(url, method, params), params)
+      const code = (result as { error?: number } | null)?.error
+      const body = code === undefined ? { result } : { error: { code, message: 'no' } }
+      response.setHeader('content-type', 'application/json')
+      response.end(JSON.stringify({ jsonrpc: '2.0', id, ...body }))
+    })
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+    return {
+      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      close: () => {
+        server.closeAllConnections()
+        return new Promise((done) => server.close(done))
+      },
+    }
+  }
+})
+
+function neighbour(char: string): string {
+  if (/[0-8a-eA-E]/.test(char)) return String.fromCharCode(char.charCodeAt(0) + 1)
+  return /[9fF]/.test(char) ? String.fromCharCode(char.charCodeAt(0) - 1) : 'x'
+}
+
+function otherCase(char: string): string {
+  return char === char.toLowerCase() ? char.toUpperCase() : char.toLowerCase()
+}
+
+function withByteChanged(hex: Hex, byte: number): Hex {
+  const bytes = Buffer.from(hex.slice(2), 'hex')
+  bytes[byte]! ^= 1
+  return `0x${bytes.toString('hex')}`
+}
+
+async function inParallel<T>(lanes: number, items: T[], run: (item: T) => Promise<void>): Promise<void> {
+  const queue = [...items]
+  const lane = async () => {
+    for (let item = queue.pop(); item !== undefined; item = queue.pop()) await run(item)
+  }
+  await Promise.all(Array.from({ length: lanes }, lane))
+}
