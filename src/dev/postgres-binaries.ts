@@ -59,10 +59,10 @@ export function isReachableByOthers(path: string): boolean {
  * A folder of ours outside the clone for what must be reachable: /var/lib/holdfast-dev for root, else one in the
  * system's temporary folder. It belongs to us, or it is refused: the temporary folder is everybody's.
  */
-export function reachableFolder(): string {
+export function reachableFolder(asked?: string): string {
   const uid = process.getuid?.() ?? 0
-  const candidates = [join(tmpdir(), `holdfast-dev-${uid}`)]
-  if (uid === 0) candidates.unshift('/var/lib/holdfast-dev')
+  const usual = [...(uid === 0 ? ['/var/lib/holdfast-dev'] : []), join(tmpdir(), `holdfast-dev-${uid}`)]
+  const candidates = asked === undefined ? usual : [asked]
   const faults: unknown[] = []
   for (const folder of candidates) {
     try {
@@ -90,13 +90,13 @@ export function reachableFolder(): string {
  * the package or we cannot write to it.
  * @throws INVALID_CONFIG when the optional package is not installed for this platform
  */
-export function findPostgresBinaries(account: Account | null): PostgresBinaries {
+export function findPostgresBinaries(account: Account | null, outside?: string): PostgresBinaries {
   const { native, version } = locatePackage()
   const major = Number.parseInt(version, 10)
   const usable =
     (account === null || (isReachableByOthers(join(native, 'bin')) && isReadableByOthers(native))) &&
     restoreLinks(native)
-  const home = usable ? native : copyOnce(native, version)
+  const home = usable ? native : copyOnce(native, version, reachableFolder(outside))
   return { initdb: join(home, 'bin', 'initdb'), postgres: join(home, 'bin', 'postgres'), major }
 }
 
@@ -149,8 +149,7 @@ function restoreLinks(native: string): boolean {
   }
 }
 
-function copyOnce(native: string, version: string): string {
-  const folder = reachableFolder()
+function copyOnce(native: string, version: string, folder: string): string {
   const target = join(folder, `postgres-${version}-${process.arch}`)
   const home = join(target, 'native')
   if (existsSync(home)) return home

@@ -67,6 +67,7 @@ const STOP: readonly StopStep[] = [
  * @param port default: a free one
  * @param choosePort for the message when the port is taken: how the user picks another
  * @param persistent false: the data is deleted by `stop`
+ * @param outside a folder for what another user must reach, instead of /var/lib/holdfast-dev
  * @param settings PostgreSQL settings, by name, on top of the server's defaults
  * @throws INVALID_CONFIG port taken, folder in use by another process, data of another PostgreSQL version
  * @throws DATABASE_UNAVAILABLE the server did not come up; the message has the end of its log
@@ -76,6 +77,7 @@ export async function startPostgres(options: {
   persistent: boolean
   port?: number | undefined
   choosePort?: string
+  outside?: string
   logger?: Logger
   settings?: Readonly<Record<string, string>>
 }): Promise<Postgres> {
@@ -86,8 +88,8 @@ export async function startPostgres(options: {
   const claim = readClaim(claimFile)
   assertNotOwned(claim, asked)
   const account = serverAccount()
-  const binaries = findPostgresBinaries(account)
-  const dataDir = await placeData(asked, account, options.logger)
+  const binaries = findPostgresBinaries(account, options.outside)
+  const dataDir = await placeData(asked, account, options)
   await stopLeftover(dataDir, options.logger)
   if (options.port !== undefined) {
     await assertPortFree(options.port, 'PostgreSQL', options.choosePort ?? 'the port option')
@@ -127,11 +129,11 @@ export async function startPostgres(options: {
 async function placeData(
   asked: string,
   account: Account | null,
-  logger: Logger | undefined,
+  { outside, logger }: { outside?: string; logger?: Logger },
 ): Promise<string> {
   if (account === null || isReachableByOthers(dirname(asked))) return asked
   const name = createHash('sha256').update(asked).digest('hex').slice(0, 16)
-  const dataDir = join(reachableFolder(), name)
+  const dataDir = join(reachableFolder(outside), name)
   const note = `${asked}.location.txt`
   if (!existsSync(note)) {
     await stopLeftover(dataDir, logger)

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
@@ -22,6 +22,7 @@ const TEMPLATE = 'holdfast_template'
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-test-'))
+  chmodSync(folder, 0o755)
   const postgres = await startPostgres({
     dataDir: join(folder, 'postgres'),
     persistent: false,

@@ -26,6 +26,13 @@ export function runHoldfast(args: readonly string[], options: RunOptions = {}): 
   return runProcess(process.execPath, [MAIN, ...args], options)
 }
 
+const LOADER = new URL('typescript-loader.mjs', import.meta.url).href
+
+/** The arguments with which Node runs one of our TypeScript files as it stands, without a build. */
+export function typescriptArgs(file: string): string[] {
+  return ['--import', LOADER, file]
+}
+
 /** Runs any program with its output captured. No variable of this environment that configures Holdfast is passed on. */
 export function runProcess(command: string, args: readonly string[], options: RunOptions = {}): ChildRun {
   const inherited = Object.entries(process.env).filter(
