@@ -174,11 +174,8 @@ export function createTreeBuilder(options: TreeBuilderOptions): TreeBuilder {
   return { push, finish }
 }
 
-/**
- * The root over neighbouring nodes, e.g. a tile's subtree.
- * @param nodes 1 to 8,192 x 32 bytes
- */
-export function rootOfNodes(kernel: Kernel, nodes: Uint8Array): Uint8Array {
+/** The root of a tile's subtree. */
+function rootOfNodes(kernel: Kernel, nodes: Uint8Array): Uint8Array {
   kernel.nodes.set(nodes)
   let count = nodes.length / HASH_BYTES
   while (count > 1) count = hashLevel(kernel, 0, 0, count)
