@@ -25,6 +25,10 @@ export const ERRORS = {
   DATABASE_UNAVAILABLE: { status: 503, kind: 'retry', title: 'Database unavailable' },
   SHUTTING_DOWN: { status: 503, kind: 'retry', title: 'Shutting down' },
   CHAIN_UNAVAILABLE: { status: 503, kind: 'retry', title: 'Chain unavailable' },
+  /** Seen by clients only. */
+  UNREACHABLE: { status: 503, kind: 'retry', title: 'Holdfast cannot be reached' },
+  /** Seen by clients only. */
+  TIMED_OUT: { status: 504, kind: 'retry', title: 'Not done within the time given' },
   LEASE_LOST: { status: 503, kind: 'retry', title: 'Another daemon holds the lease' },
   WRONG_CHAIN: { status: 500, kind: 'stop', title: 'RPC endpoint serves another chain' },
   INVALID_CONFIG: { status: 500, kind: 'stop', title: 'Configuration is not valid' },
