@@ -63,19 +63,20 @@ export async function takeNonce(
   }
 }
 
-/** Stops all signing for the account until {@link resumeAccount}. The first reason stays. */
+/** Stops all signing for the account until {@link resumeAccount}. False when it was stopped already: the first reason stays. */
 export async function pauseAccount(
   client: pg.ClientBase,
   chainId: number,
   address: string,
   reason: string,
   detail: string,
-): Promise<void> {
-  await client.query(
+): Promise<boolean> {
+  const { rowCount } = await client.query(
     `update account set paused_reason = $3, paused_detail = $4, paused_at = clock_timestamp()
      where chain_id = $1 and address = $2 and paused_reason is null`,
     [chainId, address, reason, detail],
   )
+  return rowCount === 1
 }
 
 /** Lets the account sign again, from `nextNonce` when given (it never goes down). */

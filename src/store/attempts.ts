@@ -122,21 +122,21 @@ export async function noteMined(
   if (rowCount !== 1) throw new HoldfastError('INTERNAL', `Attempt ${id} is gone.`)
 }
 
-/** The attempts of this nonce stand in no block any more. */
-export async function noteUnmined(client: pg.ClientBase, anchorId: number, nonce: number): Promise<void> {
+/** The anchor's attempts on its newest nonce stand in no block any more. Those on lower nonces are final and stay. */
+export async function noteUnmined(client: pg.ClientBase, anchorId: number): Promise<void> {
   await client.query(
     `update attempt set state = 'sent', block_number = null, block_hash = null, mined_at = null, fee_paid = null
-     where anchor_id = $1 and nonce = $2 and state in ('mined', 'reverted')`,
-    [anchorId, nonce],
+     where anchor_id = $1 and state in ('mined', 'reverted')
+       and nonce = (select max(nonce) from attempt where anchor_id = $1)`,
+    [anchorId],
   )
 }
 
-/** Closes every attempt of a nonce but the one that was mined: they can never be mined now. */
-export async function supersede(client: pg.ClientBase, anchorId: number, nonce: number): Promise<void> {
+/** Closes every attempt of the anchor that is in no block: its nonce is finally spent, they can never be mined. */
+export async function supersede(client: pg.ClientBase, anchorId: number): Promise<void> {
   await client.query(
-    `update attempt set state = 'superseded'
-     where anchor_id = $1 and nonce = $2 and state in ('stored', 'sent', 'refused')`,
-    [anchorId, nonce],
+    `update attempt set state = 'superseded' where anchor_id = $1 and state in ('stored', 'sent', 'refused')`,
+    [anchorId],
   )
 }
 

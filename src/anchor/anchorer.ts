@@ -1,0 +1,280 @@
+/**
+ * One chain's anchoring. In: sealed batches, and a tick when they are due. Out: their roots on the chain, followed
+ * until they are final. Any number of daemons may run one for the same chain: the lease lets one of them work, and a
+ * stale one's writes are refused by the database.
+ */
+import type pg from 'pg'
+import type { ChainConfig } from '../core/chain-config.ts'
+import { HoldfastError } from '../core/errors.ts'
+import type { Clock, Logger, Metrics } from '../core/ports.ts'
+import { openAnchors, setAnchorReason } from '../store/anchors.ts'
+import { inLease } from '../store/lease-transaction.ts'
+import { acquireLease, type Lease, releaseLease, renewLease } from '../store/leases.ts'
+import { asStoreError } from '../store/unavailable.ts'
+import { type AnchorContext, type AnchorEvent, emptyMemory } from './context.ts'
+import { createEndpoints } from './endpoints.ts'
+import { type PassReport, runPass, wait } from './pass.ts'
+import type { AnchorTree } from './plan.ts'
+import { registryOf } from './registry.ts'
+import type { Signer } from './signer.ts'
+import { type ChainStatus, readChainStatus } from './status.ts'
+
+export type Anchorer = {
+  readonly chainId: number
+  /**
+   * Checks the endpoints' chain ids and starts following what is open. Resolves even when no endpoint answers.
+   * @throws HoldfastError WRONG_CHAIN
+   */
+  start(): Promise<void>
+  /**
+   * Seals what is pending and anchors what is not anchored yet; does nothing in a daemon without the lease. Never
+   * overlaps: a call during another gets the other's promise. Resolves when the transaction was sent, or when it is
+   * stored why not; then it is tried again until it can be. Rejects only while the database or every endpoint is away.
+   */
+  tick(): Promise<void>
+  /** As of the last look at the chain and the database. */
+  status(): ChainStatus
+  /** Finishes the pass under way, gives the lease back, and aborts what still hangs in the network. */
+  close(): Promise<void>
+}
+
+export type AnchorerDeps = {
+  chain: ChainConfig
+  pool: pg.Pool
+  signer: Signer
+  /** {@link anchorTree} of src/merkle. */
+  anchorTree: AnchorTree
+  /** Seals what is pending now; resolves when it is committed. */
+  sealPending: () => Promise<void>
+  /** When a record received then must be anchored; both in ms since the epoch. Default: `anchorWithinMs` later. */
+  anchorByOf?: (receivedAtMs: number) => number
+  clock: Clock
+  logger: Logger
+  metrics: Metrics
+  /** Names this daemon in the lease; distinct for every process. */
+  owner: string
+  onEvent?: (event: AnchorEvent) => void
+  faultPoint?: (name: string) => Promise<void> | void
+  leaseTtlMs?: number
+  rpcTimeoutMs?: number
+}
+
+const LEASE_TTL_MS = 15_000
+const RPC_TIMEOUT_MS = 10_000
+/** Between looks while nothing is open. */
+const IDLE_INTERVAL_MS = 5_000
+
+export function createAnchorer(deps: AnchorerDeps): Anchorer {
+  const { chain, pool, signer, clock, metrics } = deps
+  const logger = deps.logger.child({ chainId: chain.chainId })
+  const ttlMs = deps.leaseTtlMs ?? LEASE_TTL_MS
+  const leaseName = `anchor:${chain.chainId}`
+  const registry = registryOf(chain)
+  const endpoints = createEndpoints({
+    ...chain,
+    timeoutMs: deps.rpcTimeoutMs ?? RPC_TIMEOUT_MS,
+    clock,
+    logger,
+    metrics,
+  })
+  let lease: Lease | null = null
+  let memory = emptyMemory()
+  let due = false
+  let report: PassReport | null = null
+  let status: ChainStatus = statusOf(null)
+  let closed = false
+  let queue: Promise<unknown> = Promise.resolve()
+  let ticking: Promise<void> | null = null
+  let loop: Promise<void> | null = null
+  let wake: () => void = () => {}
+  let renewal: NodeJS.Timeout | undefined
+
+  /** One at a time, in order. */
+  function serial<T>(work: () => Promise<T>): Promise<T> {
+    const result = queue.then(work)
+    queue = result.catch(() => undefined)
+    return result
+  }
+
+  async function pass(): Promise<void> {
+    lease ??= await takeLease()
+    if (lease === null) {
+      await refreshStatus()
+      return
+    }
+    memory.due ||= due
+    due = false
+    const context = contextOf(lease)
+    try {
+      report = await runPass(context)
+      metrics.gauge('holdfast_anchor_backlog_batches', report.backlog.batches, labels)
+      metrics.gauge('holdfast_balance_wei', Number(report.balance), labels)
+    } catch (error) {
+      await survive(context, asStoreError(error))
+      throw error
+    } finally {
+      await refreshStatus()
+    }
+  }
+
+  const labels = { chain: String(chain.chainId) }
+
+  async function takeLease(): Promise<Lease | null> {
+    const taken = await acquireLease(pool, leaseName, deps.owner, ttlMs)
+    if (taken === null) return null
+    memory = { ...emptyMemory(), due: memory.due }
+    logger.info({ epoch: taken.epoch }, 'this daemon anchors now')
+    return taken
+  }
+
+  function contextOf(held: Lease): AnchorContext {
+    return {
+      pool,
+      lease: held,
+      chain,
+      registry,
+      endpoints,
+      signer,
+      anchorTree: deps.anchorTree,
+      anchorByOf: deps.anchorByOf ?? ((receivedAtMs) => receivedAtMs + chain.anchorWithinMs),
+      clock,
+      logger,
+      metrics,
+      onEvent: deps.onEvent ?? (() => {}),
+      faultPoint: deps.faultPoint,
+      memory,
+    }
+  }
+
+  /** Says why nothing moves, where that can still be said. */
+  async function survive(context: AnchorContext, error: unknown): Promise<void> {
+    if (!(error instanceof HoldfastError)) return
+    if (error.code === 'LEASE_LOST') {
+      logger.warn({ err: error }, 'this daemon does not anchor any more')
+      lease = null
+    }
+    if (error.code !== 'CHAIN_UNAVAILABLE' && error.code !== 'WRONG_CHAIN') return
+    const hindrance = { reason: 'rpc_down' as const, detail: error.message }
+    if (memory.due) await wait(context, hindrance)
+    const unmined = (await openAnchors(pool, chain.chainId)).filter((anchor) => anchor.state !== 'mined')
+    await inLease(pool, context.lease, async (client) => {
+      for (const anchor of unmined)
+        await setAnchorReason(client, anchor.id, hindrance.reason, hindrance.detail)
+    })
+  }
+
+  async function refreshStatus(): Promise<void> {
+    status = await readChainStatus(pool, statusOf(report))
+  }
+
+  function statusOf(seen: PassReport | null): ChainStatus {
+    return {
+      chainId: chain.chainId,
+      address: signer.address,
+      registry,
+      mode: chain.mode,
+      leader: lease !== null,
+      head: seen?.head ?? null,
+      finalizedHead: seen?.finalized ?? null,
+      balanceWei: seen?.balance.toString() ?? null,
+      endpoints: endpoints.health(),
+      nextNonce: null,
+      paused: null,
+      reason: null,
+      detail: null,
+      lastAnchor: null,
+      inFlight: null,
+      backlog: seen?.backlog ?? null,
+    }
+  }
+
+  async function run(): Promise<void> {
+    while (!closed) {
+      try {
+        await serial(pass)
+      } catch (error) {
+        note(error)
+      }
+      if (closed) return
+      await pauseFor(
+        report === null || report.busy || due
+          ? chain.pollIntervalMs
+          : Math.max(chain.pollIntervalMs, IDLE_INTERVAL_MS),
+      )
+    }
+  }
+
+  function note(error: unknown): void {
+    const known = asStoreError(error)
+    const code = known instanceof HoldfastError ? known.code : 'INTERNAL'
+    metrics.count('holdfast_anchor_pass_failures_total', 1, { ...labels, code })
+    if (code === 'INTERNAL') logger.error({ err: known, code }, 'a look at the chain failed')
+    else logger.warn({ err: known, code }, 'a look at the chain failed')
+  }
+
+  function pauseFor(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms)
+      wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+
+  async function renew(): Promise<void> {
+    const held = lease
+    if (held === null) return
+    try {
+      if (await renewLease(pool, held, ttlMs)) return
+      logger.warn({ epoch: held.epoch }, 'another daemon anchors now')
+      if (lease === held) lease = null
+    } catch (error) {
+      note(error)
+    }
+  }
+
+  async function tickOnce(): Promise<void> {
+    try {
+      await deps.sealPending()
+    } catch (error) {
+      // What is sealed can be anchored all the same; what is not joins the next anchor.
+      note(error)
+    }
+    due = true
+    try {
+      await serial(pass)
+    } finally {
+      if (lease === null) due = false
+      wake()
+    }
+  }
+
+  return {
+    chainId: chain.chainId,
+    async start() {
+      await endpoints.requireChain()
+      renewal = setInterval(() => void renew(), ttlMs / 3)
+      loop = run()
+    },
+    tick() {
+      ticking ??= tickOnce().finally(() => {
+        ticking = null
+      })
+      return ticking
+    },
+    status: () => ({ ...status, leader: lease !== null, endpoints: endpoints.health() }),
+    async close() {
+      if (closed) return
+      closed = true
+      clearInterval(renewal)
+      wake()
+      endpoints.close()
+      await loop
+      await ticking?.catch(note)
+      await queue
+      if (lease !== null) await releaseLease(pool, lease).catch(note)
+      lease = null
+    },
+  }
+}

@@ -1,0 +1,71 @@
+import type pg from 'pg'
+import type { ChainConfig } from '../core/chain-config.ts'
+import type { Hex } from '../core/hash.ts'
+import type { Clock, Logger, Metrics } from '../core/ports.ts'
+import type { Lease } from '../store/leases.ts'
+import type { Endpoints } from './endpoints.ts'
+import type { AnchorTree } from './plan.ts'
+import type { Signer } from './signer.ts'
+
+/** Something an auditor or an operator may want to hear of, told after it is committed. */
+export type AnchorEvent =
+  | {
+      type: 'anchored' | 'finalized'
+      chainId: number
+      anchorId: number
+      root: Hex
+      transactionHash: Hex
+      blockNumber: number
+    }
+  | { type: 'reorged'; chainId: number; anchorId: number; root: Hex }
+  | { type: 'paused'; chainId: number; address: string; reason: PauseReason; detail: string }
+
+/** A contradiction that Holdfast does not resolve by itself. */
+export type PauseReason = 'key_used_elsewhere' | 'finality_contradicted' | 'reverted' | 'operator'
+
+/** What every part of one chain's anchoring is given while the lease is held. */
+export type AnchorContext = {
+  pool: pg.Pool
+  lease: Lease
+  chain: ChainConfig
+  /** EIP-55. */
+  registry: string
+  endpoints: Endpoints
+  signer: Signer
+  anchorTree: AnchorTree
+  /** When a record received then must be anchored; both in ms since the epoch. */
+  anchorByOf: (receivedAtMs: number) => number
+  clock: Clock
+  logger: Logger
+  metrics: Metrics
+  onEvent: (event: AnchorEvent) => void
+  /** Awaited at named instants, for tests that kill or stop the process there. */
+  faultPoint?: ((name: string) => Promise<void> | void) | undefined
+  memory: AnchorMemory
+}
+
+/** What a leader remembers between passes. All of it may be lost: a new leader starts with an empty one. */
+export type AnchorMemory = {
+  /** A tick came, and what it asked for is not planned yet. */
+  due: boolean
+  /** Stored bytes have been sent again since the lease was taken. */
+  resent: boolean
+  registrySeen: boolean
+  /** The chain is not a rollup of the OP stack. */
+  noDataFee: boolean
+  /** Head at which the account was first seen past a living attempt's nonce, by anchor id. */
+  spentAtHead: Map<number, number>
+  /** Head when an attempt was first looked at, by attempt id: no block since means that a raise would be in vain. */
+  firstSeenAtHead: Map<number, number>
+}
+
+export function emptyMemory(): AnchorMemory {
+  return {
+    due: false,
+    resent: false,
+    registrySeen: false,
+    noDataFee: false,
+    spentAtHead: new Map(),
+    firstSeenAtHead: new Map(),
+  }
+}

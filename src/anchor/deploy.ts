@@ -1,0 +1,104 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { FeeLimits } from '../core/chain-config.ts'
+import { HoldfastError } from '../core/errors.ts'
+import type { Hex } from '../core/hash.ts'
+import { balanceOf, hasCode, nonceAt, receiptOf } from './chain-reads.ts'
+import type { Ask, Endpoints } from './endpoints.ts'
+import { quoteFees } from './fees.ts'
+import {
+  REGISTRY_ADDRESS,
+  REGISTRY_BYTECODE,
+  REGISTRY_DEPLOYED_BYTECODE,
+  REGISTRY_DEPLOYER,
+  REGISTRY_SALT,
+} from './registry.generated.ts'
+import { gasLimitOf } from './registry.ts'
+import { type Signer, signChecked } from './signer.ts'
+
+/** Creating a contract, beside its calldata: 32,000 and 200 a byte of code, and what the deployer does itself. */
+const EXECUTION_GAS = 60_000 + 200 * (REGISTRY_DEPLOYED_BYTECODE.length / 2)
+const POLL_MS = 500
+
+/**
+ * Puts the registry where it is on every chain, through the CREATE2 deployer. Does nothing when it is there. The
+ * caller sees to it that nothing else signs with this key meanwhile.
+ * @throws HoldfastError INVALID_CONFIG when the chain has no deployer or the account no funds, CHAIN_UNAVAILABLE
+ *   when it was not mined within the time
+ */
+export async function deployRegistry(options: {
+  endpoints: Endpoints
+  chainId: number
+  signer: Signer
+  fees: FeeLimits
+  withinMs?: number
+}): Promise<{ address: string; transactionHash: Hex | null }> {
+  const { endpoints, chainId } = options
+  const { ask } = await endpoints.view()
+  if (await hasCode(ask, REGISTRY_ADDRESS)) return { address: REGISTRY_ADDRESS, transactionHash: null }
+  if (!(await hasCode(ask, REGISTRY_DEPLOYER))) {
+    throw new HoldfastError(
+      'INVALID_CONFIG',
+      `Chain ${chainId} has no CREATE2 deployer at ${REGISTRY_DEPLOYER}. Have it deployed (github.com/Arachnid/deterministic-deployment-proxy), or deploy contracts/AnchorRegistry.sol yourself and name it as the chain's \`registry\`.`,
+    )
+  }
+  const { raw, hash } = await signDeployment(ask, options)
+  const outcome = await endpoints.send(raw)
+  if (outcome.kind === 'refused') {
+    throw new HoldfastError('INVALID_CONFIG', `The deployment was refused: ${outcome.message}`)
+  }
+  await untilDeployed(ask, hash, options.withinMs ?? 120_000)
+  return { address: REGISTRY_ADDRESS, transactionHash: `0x${hash.toString('hex')}` }
+}
+
+async function signDeployment(
+  ask: Ask,
+  { chainId, signer, fees }: { chainId: number; signer: Signer; fees: FeeLimits },
+): Promise<{ raw: Buffer; hash: Buffer }> {
+  const data = `${REGISTRY_SALT}${REGISTRY_BYTECODE.slice(2)}` as Hex
+  const gasLimit = gasLimitOf(data, EXECUTION_GAS)
+  const { offer } = await quoteFees(ask, fees)
+  const worst = BigInt(gasLimit) * offer.maxFeePerGas
+  const balance = await balanceOf(ask, signer.address)
+  if (balance < worst) {
+    throw new HoldfastError(
+      'INVALID_CONFIG',
+      `${signer.address} holds ${balance} wei on chain ${chainId}; deploying the registry may cost up to ${worst} wei. Send it funds.`,
+    )
+  }
+  const common = {
+    chainId,
+    nonce: await nonceAt(ask, signer.address, 'pending'),
+    to: REGISTRY_DEPLOYER,
+    data,
+    gasLimit,
+  }
+  return signChecked(
+    signer,
+    offer.legacy
+      ? { ...common, type: 0, gasPrice: offer.maxFeePerGas }
+      : {
+          ...common,
+          type: 2,
+          maxFeePerGas: offer.maxFeePerGas,
+          maxPriorityFeePerGas: offer.maxPriorityFeePerGas,
+        },
+  )
+}
+
+async function untilDeployed(ask: Ask, hash: Buffer, withinMs: number): Promise<void> {
+  const deadline = performance.now() + withinMs
+  for (;;) {
+    const receipt = await receiptOf(ask, hash)
+    if (receipt !== null && !receipt.succeeded) {
+      throw new HoldfastError('INVALID_CONFIG', 'The deployment failed on the chain (status 0).')
+    }
+    // Somebody else's deployment of the same bytes is as good.
+    if (await hasCode(ask, REGISTRY_ADDRESS)) return
+    if (performance.now() > deadline) {
+      throw new HoldfastError('CHAIN_UNAVAILABLE', `The deployment was not mined within ${withinMs} ms.`, {
+        retryAfter: 30,
+      })
+    }
+    await pause(POLL_MS)
+  }
+}

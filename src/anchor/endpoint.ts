@@ -1,0 +1,144 @@
+import { HoldfastError } from '../core/errors.ts'
+import type { Clock, Logger, Metrics } from '../core/ports.ts'
+import { createJsonRpc, RpcAnswerError, RpcTransportError } from './json-rpc.ts'
+
+export type EndpointHealth = {
+  /** Host and port only: paths and users of RPC URLs are often secrets. */
+  name: string
+  state: 'ok' | 'failing' | 'wrong_chain' | 'unknown'
+  /** Newest block it has shown. */
+  head: number | null
+  failures: number
+  lastError: string | null
+}
+
+/** One RPC endpoint of one chain. It backs off by itself: while it does, calls fail at once, not sent. */
+export type Endpoint = {
+  readonly name: string
+  /**
+   * Asks the chain's id first, whenever the last call failed in transport.
+   * @throws RpcAnswerError, RpcTransportError, HoldfastError WRONG_CHAIN
+   */
+  call(method: string, params: readonly unknown[]): Promise<unknown>
+  /** Remembers the newest block it has shown. */
+  sawHead(head: number): void
+  health(): EndpointHealth
+  /** Ms until it may be called again; 0 when it may now. */
+  waitMs(): number
+  close(): void
+}
+
+const FIRST_WAIT_MS = 250
+const LONGEST_WAIT_MS = 30_000
+/** JSON-RPC codes by which gateways say "too many requests". */
+const LIMIT_CODES = new Set([429, -32005, -32097])
+
+export function createEndpoint(options: {
+  url: string
+  name: string
+  chainId: number
+  timeoutMs: number
+  clock: Clock
+  logger: Logger
+  metrics: Metrics
+  /** Between 0 and 1, for jitter. */
+  random: () => number
+}): Endpoint {
+  const { name, chainId, clock, logger, metrics } = options
+  const rpc = createJsonRpc({ url: options.url, timeoutMs: options.timeoutMs })
+  const labels = { chain: String(chainId), endpoint: name }
+  let failures = 0
+  let notBefore = 0
+  let chainProbe: Promise<void> | null = null
+  let wrongChain = false
+  let answered = false
+  let lastError: string | null = null
+  let head: number | null = null
+
+  async function call(method: string, params: readonly unknown[]): Promise<unknown> {
+    if (clock.now() < notBefore) {
+      throw new RpcTransportError(`backing off after: ${lastError}`, { sent: false })
+    }
+    chainProbe ??= probeChain()
+    await chainProbe
+    return measured(method, params)
+  }
+
+  async function probeChain(): Promise<void> {
+    try {
+      const id = Number(await measured('eth_chainId', []))
+      wrongChain = id !== chainId
+      if (!wrongChain) return
+      throw new HoldfastError('WRONG_CHAIN', `${name} serves chain ${id}, not ${chainId}.`)
+    } catch (error) {
+      if (!(error instanceof RpcTransportError)) failed(error)
+      chainProbe = null
+      throw error
+    }
+  }
+
+  async function measured(method: string, params: readonly unknown[]): Promise<unknown> {
+    const startedAt = clock.now()
+    try {
+      const result = await rpc.call(method, params)
+      succeeded()
+      return result
+    } catch (error) {
+      if (error instanceof RpcAnswerError && !LIMIT_CODES.has(error.code)) succeeded()
+      else failed(error)
+      throw error
+    } finally {
+      metrics.observe('holdfast_rpc_seconds', (clock.now() - startedAt) / 1000, { ...labels, method })
+    }
+  }
+
+  function succeeded(): void {
+    if (failures > 0) logger.info({ endpoint: name }, 'rpc endpoint answers again')
+    failures = 0
+    notBefore = 0
+    answered = true
+    lastError = null
+    metrics.gauge('holdfast_rpc_up', 1, labels)
+  }
+
+  function failed(error: unknown): void {
+    failures += 1
+    lastError = error instanceof Error ? error.message : String(error)
+    const asked = (error as { retryAfterMs?: number }).retryAfterMs
+    const wait = asked ?? Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(failures - 1, 20))
+    notBefore = clock.now() + Math.ceil(asked === undefined ? wait * (0.5 + options.random() / 2) : wait)
+    if (error instanceof RpcTransportError) chainProbe = null
+    metrics.gauge('holdfast_rpc_up', 0, labels)
+    metrics.count('holdfast_rpc_failures_total', 1, labels)
+    if (failures === 1 || wrongChain) logger.warn({ endpoint: name, err: error }, 'rpc endpoint fails')
+  }
+
+  return {
+    name,
+    call,
+    sawHead(number) {
+      head = number
+      metrics.gauge('holdfast_rpc_head', number, labels)
+    },
+    waitMs: () => Math.max(0, notBefore - clock.now()),
+    health: () => ({
+      name,
+      state: wrongChain ? 'wrong_chain' : failures > 0 ? 'failing' : answered ? 'ok' : 'unknown',
+      head,
+      failures,
+      lastError,
+    }),
+    close: rpc.close,
+  }
+}
+
+/** Distinct, and without what may be secret. */
+export function endpointNames(urls: readonly string[]): string[] {
+  const seen = new Map<string, number>()
+  return urls.map((url) => {
+    const { host } = new URL(url)
+    const count = (seen.get(host) ?? 0) + 1
+    seen.set(host, count)
+    return count === 1 ? host : `${host}#${count}`
+  })
+}

@@ -1,0 +1,221 @@
+/**
+ * One look at a chain by the daemon that holds its lease. In: the open anchors, and what the chain says of their
+ * transactions. Out: states moved, bytes sent again or outbid and, when a tick is due, one new anchor. The same pass
+ * runs after a tick, on the timer, and first thing after a crash: there is no other recovery.
+ */
+import { toHex } from '../core/hash.ts'
+import { type Account, openAccount, readAccount, setWaitingReason } from '../store/accounts.ts'
+import {
+  type Anchor,
+  anchorBacklog,
+  type Backlog,
+  lastMinedAnchor,
+  openAnchors,
+  readAnchor,
+} from '../store/anchors.ts'
+import { type Attempt, attemptsOf } from '../store/attempts.ts'
+import { inLease } from '../store/lease-transaction.ts'
+import { explain, pause, pausedHindrance, pushAnchor, signingHindrance, startAnchor } from './advance.ts'
+import { balanceOf, finalizedHead, nonceAt } from './chain-reads.ts'
+import type { AnchorContext } from './context.ts'
+import { applyFinding, type Change } from './follow.ts'
+import { contradictsFinal, type Finding, inspectAnchor, type Sight } from './inspect.ts'
+import { planAnchor } from './plan.ts'
+import type { Hindrance } from './spending.ts'
+import { payloadOf } from './submit.ts'
+
+/** What a pass saw, for status. */
+export type PassReport = {
+  head: number
+  finalized: number
+  balance: bigint
+  backlog: Backlog
+  /** Something is not final, or due: look again soon. */
+  busy: boolean
+}
+
+/**
+ * @throws HoldfastError CHAIN_UNAVAILABLE, WRONG_CHAIN, DATABASE_UNAVAILABLE (all: try again later), LEASE_LOST
+ */
+export async function runPass(context: AnchorContext): Promise<PassReport> {
+  const { pool, chain, endpoints, memory, signer } = context
+  const view = await endpoints.view()
+  const finalized = await finalizedHead(view.ask, view.head, chain.confirmations)
+  const sight: Sight = { ask: view.ask, head: view.head, finalized }
+  await requireAccount(context, sight)
+  await checkFinality(context, sight)
+
+  await followAll(context, sight)
+  memory.resent = true
+  const backlog = await advance(context, sight)
+  const open = await openAnchors(pool, chain.chainId)
+  return {
+    head: view.head,
+    finalized,
+    balance: await balanceOf(view.ask, signer.address),
+    backlog,
+    busy: open.length > 0 || memory.due,
+  }
+}
+
+/** Finds the account, or makes it known at the chain's nonce the first time this key is used. */
+async function requireAccount(context: AnchorContext, sight: Sight): Promise<Account> {
+  const { pool, lease, chain, signer } = context
+  const known = await readAccount(pool, chain.chainId, signer.address)
+  if (known !== null) return known
+  const nonce = await nonceAt(sight.ask, signer.address, 'pending')
+  await inLease(pool, lease, (client) => openAccount(client, chain.chainId, signer.address, nonce))
+  return requireAccount(context, sight)
+}
+
+async function checkFinality(context: AnchorContext, sight: Sight): Promise<void> {
+  const last = await lastMinedAnchor(context.pool, context.chain.chainId, 'finalized')
+  if (last === null || !(await contradictsFinal(sight, last))) return
+  const detail = `Anchor ${last.id} was final in block ${last.blockNumber} (${toHex(last.blockHash!)}), which the chain no longer holds.`
+  await pause(context, 'finality_contradicted', detail)
+}
+
+/** Moves every open anchor to where the chain says it is, oldest first, and keeps those moving that are in no block. */
+async function followAll(context: AnchorContext, sight: Sight): Promise<void> {
+  const { pool, chain, memory } = context
+  const open = (await openAnchors(pool, chain.chainId)).filter((anchor) => anchor.state !== 'prepared')
+  const attempts = groupByAnchor(
+    await attemptsOf(
+      pool,
+      open.map((anchor) => anchor.id),
+    ),
+  )
+  for (const anchor of open) {
+    const own = attempts.get(anchor.id) ?? []
+    const finding = await inspectAnchor(sight, anchor, own)
+    const changes = await applyFinding(context, anchor, finding)
+    announce(context, anchor, finding, changes)
+    await keepMoving(context, sight, anchor, own, finding, changes, !memory.resent)
+  }
+}
+
+async function keepMoving(
+  context: AnchorContext,
+  sight: Sight,
+  anchor: Anchor,
+  attempts: readonly Attempt[],
+  finding: Finding,
+  changes: readonly Change[],
+  firstPass: boolean,
+): Promise<void> {
+  if (finding.kind === 'spent' && !finding.final) {
+    const detail = `${finding.why} in block ${finding.block.number}; a new transaction once that is final.`
+    return explain(context, anchor, { reason: 'stuck', detail })
+  }
+  const lost = changes.includes('reorged')
+  // A chain that has become shorter shows nothing until somebody gives it transactions again.
+  const tooShort =
+    finding.kind === 'unclear' && anchor.blockNumber !== null && sight.head < anchor.blockNumber
+  if (finding.kind !== 'waiting' && finding.kind !== 'reorged' && !tooShort) return
+  const current = lost ? await readAnchor(context.pool, anchor.id) : anchor
+  const account = await requireAccount(context, sight)
+  await pushAnchor(context, sight, account, current ?? anchor, attempts, {
+    sendAgain: firstPass || lost,
+    nonceSpent: finding.kind === 'waiting' && finding.nonceSpent,
+  })
+}
+
+/** Signs for what is prepared; plans one new anchor when a tick is due and nothing of this account is on its way. */
+async function advance(context: AnchorContext, sight: Sight): Promise<Backlog> {
+  const { pool, chain, memory, signer } = context
+  const account = await requireAccount(context, sight)
+  const moving = (await openAnchors(pool, chain.chainId)).filter((anchor) => anchor.state !== 'mined')
+  const prepared = moving.find((anchor) => anchor.state === 'prepared')
+  const inFlight = moving.some(
+    (anchor) => anchor.state === 'submitted' && anchor.publisher === signer.address,
+  )
+  if (inFlight || prepared !== undefined) {
+    if (prepared !== undefined && !inFlight) await startPrepared(context, sight, account, prepared)
+    const backlog = await anchorBacklog(pool, chain.chainId)
+    await wait(context, memory.due && backlog.batches > 0 ? WAITS_FOR_PREVIOUS : null)
+    return backlog
+  }
+  if (memory.due) await planDue(context, sight, account)
+  return anchorBacklog(pool, chain.chainId)
+}
+
+const WAITS_FOR_PREVIOUS: Hindrance = {
+  reason: 'backlog',
+  detail: 'The previous anchor is in no block yet; these batches join the next one.',
+}
+
+async function planDue(context: AnchorContext, sight: Sight, account: Account): Promise<void> {
+  const { pool, chain, memory, signer, registry, logger } = context
+  if ((await anchorBacklog(pool, chain.chainId)).batches === 0) {
+    memory.due = false
+    return wait(context, null)
+  }
+  // Before the root is fixed: while nothing can be signed, later batches may still join.
+  const probe = payloadOf({ registry, mode: chain.mode, root: Buffer.alloc(32, 0xff) })
+  const check = await signingHindrance(context, sight, account, probe)
+  if (check.hindrance !== null) return wait(context, check.hindrance)
+  const planned = await planAnchor({ ...context, publisher: signer.address })
+  await context.faultPoint?.('anchor-planned')
+  if (planned === null) return
+  logger.info({ chainId: chain.chainId, ...planned }, 'anchor planned')
+  // What one tree cannot hold stays due: it follows as soon as this anchor is in a block.
+  memory.due = planned.full
+  await wait(context, planned.full ? WAITS_FOR_PREVIOUS : null)
+  const anchor = await readAnchor(pool, planned.id)
+  if (anchor !== null) await startPrepared(context, sight, account, anchor)
+}
+
+async function startPrepared(
+  context: AnchorContext,
+  sight: Sight,
+  account: Account,
+  anchor: Anchor,
+): Promise<void> {
+  await startAnchor(context, sight, account, anchor, await attemptsOf(context.pool, [anchor.id]))
+}
+
+/** Stores why batches without an anchor wait, when that changed. */
+export async function wait(context: AnchorContext, hindrance: Hindrance | null): Promise<void> {
+  const { pool, lease, chain, signer } = context
+  const account = await readAccount(pool, chain.chainId, signer.address)
+  const why = hindrance ?? (account?.pausedReason != null ? pausedHindrance(account) : null)
+  const reason = why?.reason ?? null
+  const detail = why?.detail ?? null
+  if (account === null || (account.waitingReason === reason && account.waitingDetail === detail)) return
+  if (why !== null) context.logger.warn({ chainId: chain.chainId, reason }, why.detail)
+  await inLease(pool, lease, (client) =>
+    setWaitingReason(client, chain.chainId, signer.address, reason, detail),
+  )
+}
+
+function announce(
+  context: AnchorContext,
+  anchor: Anchor,
+  finding: Finding,
+  changes: readonly Change[],
+): void {
+  const { chain, logger, metrics, onEvent } = context
+  const about = { chainId: chain.chainId, anchorId: anchor.id, root: toHex(anchor.root) }
+  for (const change of changes) {
+    logger.info({ ...about, batches: anchor.lastBatch - anchor.firstBatch + 1 }, `anchor ${change}`)
+    metrics.count('holdfast_anchor_changes_total', 1, { chain: String(chain.chainId), change })
+    if (change === 'reorged' || change === 'moved') onEvent({ type: 'reorged', ...about })
+    if (finding.kind !== 'mined' || change === 'reorged' || change === 'freed') continue
+    onEvent({
+      type: change === 'finalized' ? 'finalized' : 'anchored',
+      ...about,
+      transactionHash: toHex(finding.attempt.hash),
+      blockNumber: finding.block.number,
+    })
+  }
+}
+
+function groupByAnchor(attempts: readonly Attempt[]): Map<number, Attempt[]> {
+  const groups = new Map<number, Attempt[]>()
+  for (const attempt of attempts) {
+    const group = groups.get(attempt.anchorId)
+    if (group === undefined) groups.set(attempt.anchorId, [attempt])
+    else group.push(attempt)
+  }
+  return groups
+}

@@ -1,0 +1,89 @@
+import type pg from 'pg'
+import type { AnchorReason, AnchorState } from '../core/anchor-state.ts'
+import type { ChainConfig } from '../core/chain-config.ts'
+import { type Hex, toHex } from '../core/hash.ts'
+import { readAccount } from '../store/accounts.ts'
+import { type Anchor, type Backlog, lastMinedAnchor, openAnchors } from '../store/anchors.ts'
+import type { EndpointHealth } from './endpoint.ts'
+
+export type AnchorSummary = {
+  id: number
+  state: AnchorState
+  root: Hex
+  leafCount: number
+  firstBatch: number
+  lastBatch: number
+  anchorBy: Date
+  transactionHash: Hex | null
+  blockNumber: number | null
+  blockTime: Date | null
+  gasUsed: number | null
+  reason: AnchorReason | null
+  detail: string | null
+}
+
+/** How one chain's anchoring stands. `null` in what the chain would tell: it has not been asked, or not answered. */
+export type ChainStatus = {
+  chainId: number
+  address: string
+  registry: string
+  mode: ChainConfig['mode']
+  /** Whether this daemon is the one that anchors here. */
+  leader: boolean
+  head: number | null
+  finalizedHead: number | null
+  /** Wei, decimal. */
+  balanceWei: string | null
+  nextNonce: number | null
+  endpoints: EndpointHealth[]
+  paused: { reason: string; detail: string; at: Date } | null
+  /** Why what is waiting waits; null when nothing does, or nothing holds it. */
+  reason: AnchorReason | null
+  detail: string | null
+  /** Newest in a block. */
+  lastAnchor: AnchorSummary | null
+  /** Oldest in no block. */
+  inFlight: AnchorSummary | null
+  /** Sealed and in no anchor yet. */
+  backlog: Backlog | null
+}
+
+/** Fills in what the database knows. */
+export async function readChainStatus(pool: pg.Pool, seen: ChainStatus): Promise<ChainStatus> {
+  const account = await readAccount(pool, seen.chainId, seen.address)
+  const last = await lastMinedAnchor(pool, seen.chainId)
+  const moving = (await openAnchors(pool, seen.chainId)).find((anchor) => anchor.state !== 'mined')
+  const paused = account?.pausedReason
+  return {
+    ...seen,
+    nextNonce: account?.nextNonce ?? null,
+    paused:
+      paused == null
+        ? null
+        : { reason: paused, detail: account?.pausedDetail ?? '', at: account?.pausedAt ?? new Date(0) },
+    reason: paused == null ? (moving?.reason ?? account?.waitingReason ?? null) : 'paused',
+    detail:
+      paused == null ? (moving?.detail ?? account?.waitingDetail ?? null) : (account?.pausedDetail ?? null),
+    lastAnchor: last === null ? null : summaryOf(last),
+    inFlight: moving === undefined ? null : summaryOf(moving),
+  }
+}
+
+function summaryOf(anchor: Anchor): AnchorSummary {
+  const { id, state, leafCount, firstBatch, lastBatch, anchorBy, blockNumber, blockTime, gasUsed } = anchor
+  return {
+    id,
+    state,
+    root: toHex(anchor.root),
+    leafCount,
+    firstBatch,
+    lastBatch,
+    anchorBy,
+    transactionHash: anchor.transactionHash === null ? null : toHex(anchor.transactionHash),
+    blockNumber,
+    blockTime,
+    gasUsed,
+    reason: anchor.reason,
+    detail: anchor.detail,
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * In: an anchor without a living transaction, or one that must be outbid. Out: signed bytes, on disk first, then sent.
+ * Killed before the commit, nothing was signed that anyone saw and the nonce is still free; killed after it, the
+ * follower finds the bytes and sends them. Nothing is signed twice for a nonce unless it pays more.
+ */
+import { Transaction } from 'ethers'
+import type pg from 'pg'
+import type { ChainConfig } from '../core/chain-config.ts'
+import { type Hex, toHex } from '../core/hash.ts'
+import type { Clock } from '../core/ports.ts'
+import { takeNonce } from '../store/accounts.ts'
+import { type Anchor, markSubmitted } from '../store/anchors.ts'
+import { type Attempt, type AttemptKind, insertAttempt, noteSending } from '../store/attempts.ts'
+import { inLease } from '../store/lease-transaction.ts'
+import type { Lease } from '../store/leases.ts'
+import type { Endpoints } from './endpoints.ts'
+import type { Offer } from './fees.ts'
+import { anchorCall, anchorGasLimit, gasLimitOf } from './registry.ts'
+import type { SendOutcome } from './send-outcome.ts'
+import { type Signer, signChecked, type UnsignedTransaction } from './signer.ts'
+
+export type SubmitDeps = {
+  pool: pg.Pool
+  lease: Lease
+  chain: ChainConfig
+  endpoints: Endpoints
+  signer: Signer
+  clock: Clock
+  /** Awaited at named instants, for tests that kill or stop the process there. */
+  faultPoint?: ((name: string) => Promise<void> | void) | undefined
+}
+
+/** What a transaction does and may burn. A no-op pays only to spend the nonce. */
+export type Payload = { to: string; data: Hex; gasLimit: number }
+
+export function payloadOf(anchor: Pick<Anchor, 'registry' | 'mode' | 'root'>): Payload {
+  const data = anchorCall(anchor.mode, anchor.root)
+  return { to: anchor.registry, data, gasLimit: anchorGasLimit(anchor.mode, data) }
+}
+
+export function noopPayload(address: string): Payload {
+  return { to: address, data: '0x', gasLimit: gasLimitOf('0x', 0) }
+}
+
+/**
+ * First transaction of a `prepared` anchor, on the account's next nonce.
+ * @throws HoldfastError LEASE_LOST when the lease or the nonce was lost meanwhile; what the signer throws
+ */
+export async function submitAnchor(
+  deps: SubmitDeps,
+  anchor: Anchor,
+  nonce: number,
+  payload: Payload,
+  offer: Offer,
+): Promise<{ attempt: Attempt; outcome: SendOutcome }> {
+  const attempt = await signAndStore(deps, anchor, 'anchor', nonce, payload, offer, async (client) => {
+    await takeNonce(client, deps.chain.chainId, deps.signer.address, nonce)
+    await markSubmitted(client, anchor.id, deps.signer.address)
+  })
+  return { attempt, outcome: await sendAttempt(deps, attempt) }
+}
+
+/**
+ * Another transaction on a nonce that is already this anchor's: the same call for more, or a no-op instead of it.
+ * @throws HoldfastError LEASE_LOST; what the signer throws
+ */
+export async function outbid(
+  deps: SubmitDeps,
+  anchor: Anchor,
+  kind: AttemptKind,
+  nonce: number,
+  payload: Payload,
+  offer: Offer,
+): Promise<{ attempt: Attempt; outcome: SendOutcome }> {
+  const attempt = await signAndStore(deps, anchor, kind, nonce, payload, offer, async () => {})
+  return { attempt, outcome: await sendAttempt(deps, attempt) }
+}
+
+async function signAndStore(
+  deps: SubmitDeps,
+  anchor: Anchor,
+  kind: AttemptKind,
+  nonce: number,
+  payload: Payload,
+  offer: Offer,
+  claim: (client: pg.ClientBase) => Promise<void>,
+): Promise<Attempt> {
+  const { chain, signer } = deps
+  const common = { chainId: chain.chainId, nonce, ...payload }
+  const { legacy, maxFeePerGas, maxPriorityFeePerGas } = offer
+  const unsigned: UnsignedTransaction = legacy
+    ? { ...common, type: 0, gasPrice: maxFeePerGas }
+    : { ...common, type: 2, maxFeePerGas, maxPriorityFeePerGas }
+  const signed = await signChecked(signer, unsigned)
+  await deps.faultPoint?.('attempt-signed')
+  const attempt = await inLease(deps.pool, deps.lease, async (client) => {
+    await claim(client)
+    return insertAttempt(client, {
+      anchorId: anchor.id,
+      chainId: chain.chainId,
+      address: signer.address,
+      kind,
+      nonce,
+      raw: signed.raw,
+      hash: signed.hash,
+      maxFeePerGas,
+      maxPriorityFeePerGas,
+      gasLimit: payload.gasLimit,
+    })
+  })
+  await deps.faultPoint?.('attempt-stored')
+  return attempt
+}
+
+/** Sends the stored bytes, as often as need be: nodes know them by their hash. Notes what came of it. */
+export async function sendAttempt(
+  deps: Pick<SubmitDeps, 'pool' | 'lease' | 'endpoints' | 'clock' | 'faultPoint'>,
+  attempt: Attempt,
+): Promise<SendOutcome> {
+  await deps.faultPoint?.('before-send')
+  const outcome = await deps.endpoints.send(attempt.raw)
+  await deps.faultPoint?.('after-send')
+  const state =
+    outcome.kind === 'accepted' ? 'sent' : outcome.kind === 'refused' ? 'refused' : ('stored' as const)
+  const error = outcome.kind === 'accepted' ? null : outcome.message.slice(0, 500)
+  await inLease(deps.pool, deps.lease, (client) =>
+    noteSending(client, attempt.id, new Date(deps.clock.now()), { state, error }),
+  )
+  return outcome
+}
+
+/** What an attempt offered, read from its bytes. */
+export function offerOf(attempt: Attempt): Offer {
+  return {
+    legacy: Transaction.from(toHex(attempt.raw)).type !== 2,
+    maxFeePerGas: attempt.maxFeePerGas,
+    maxPriorityFeePerGas: attempt.maxPriorityFeePerGas,
+  }
+}
