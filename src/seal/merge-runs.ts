@@ -30,6 +30,7 @@ export function runsToMerge(runs: readonly RunInfo[], fanOut: number): RunInfo[]
 /**
  * Merges the runs into one of the next tier.
  * @param reader a connection outside the transaction; runs never change, and COPY occupies the writer
+ * @param writer after an error discard it, which rolls the transaction back
  * @throws HoldfastError LEASE_LOST when the lease's epoch has passed; nothing was written then
  */
 export async function mergeRuns(deps: {
@@ -41,30 +42,24 @@ export async function mergeRuns(deps: {
 }): Promise<{ id: number; entryCount: number }> {
   const { reader, writer, lease, runs } = deps
   await writer.query('begin')
-  try {
-    await requireLease(writer, lease)
-    const tier = Math.max(...runs.map((run) => run.tier)) + 1
-    const merged = await openRun(writer, tier)
-    const cursors = await Promise.all(runs.map((run) => openCursor(reader, run.id)))
-    for await (const slice of mergeSorted(cursors)) await merged.append(slice)
-    const result = await merged.finish()
-    const expected = runs.reduce((sum, run) => sum + run.entryCount, 0)
-    if (result.entryCount !== expected) {
-      throw new Error(`merging gave ${result.entryCount} entries instead of ${expected}`)
-    }
-    await deleteRuns(
-      writer,
-      runs.map((run) => run.id),
-    )
-    await deps.faultPoint?.('merge-before-commit')
-    await writer.query('commit')
-    return result
-  } catch (error) {
-    await writer.query('rollback').catch((rollbackError: unknown) => {
-      if (error instanceof Error && error.cause === undefined) error.cause = rollbackError
-    })
-    throw error
+  await requireLease(writer, lease)
+  const tier = Math.max(...runs.map((run) => run.tier)) + 1
+  const merged = await openRun(writer, tier)
+  const cursors: Cursor[] = []
+  for (const run of runs) cursors.push(await openCursor(reader, run.id))
+  for await (const slice of mergeSorted(cursors)) await merged.append(slice)
+  const result = await merged.finish()
+  const expected = runs.reduce((sum, run) => sum + run.entryCount, 0)
+  if (result.entryCount !== expected) {
+    throw new Error(`merging gave ${result.entryCount} entries instead of ${expected}`)
   }
+  await deleteRuns(
+    writer,
+    runs.map((run) => run.id),
+  )
+  await deps.faultPoint?.('merge-before-commit')
+  await writer.query('commit')
+  return result
 }
 
 /** A run being read: the entry it stands at, as four numbers, and the pages it holds. */

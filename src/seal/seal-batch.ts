@@ -20,7 +20,8 @@ const SLICE_ENTRIES = 499 * 64
 /**
  * Seals the chunks into one batch, in their order.
  * @param reader a connection outside the transaction: chunks never change, and COPY occupies the writer
- * @param writer a connection with no transaction open
+ * @param writer a connection with no transaction open; after an error discard it, which rolls the transaction back:
+ *   it may be in the middle of a COPY, where it answers to nothing else
  * @param faultPoint awaited at named instants, for tests that kill the process there
  * @throws HoldfastError LEASE_LOST when the lease's epoch has passed; nothing was written then
  */
@@ -34,41 +35,33 @@ export async function sealBatch(deps: {
   const { reader, writer, lease, chunks } = deps
   const leafCount = chunks.reduce((sum, chunk) => sum + chunk.leafCount, 0)
   await writer.query('begin')
-  try {
-    await requireLease(writer, lease)
-    const { id, firstIndex } = await nextBatch(writer)
+  await requireLease(writer, lease)
+  const { id, firstIndex } = await nextBatch(writer)
 
-    const entries = createEntrySorter(leafCount)
-    const root = await writeTiles(reader, writer, id, chunks, entries.add)
-    const run = await openRun(writer, 0)
-    for (const slice of entries.sorted(id, SLICE_ENTRIES)) await run.append(slice)
-    await run.finish()
+  const entries = createEntrySorter(leafCount)
+  const root = await writeTiles(reader, writer, id, chunks, entries.add)
+  const run = await openRun(writer, 0)
+  for (const slice of entries.sorted(id, SLICE_ENTRIES)) await run.append(slice)
+  await run.finish()
 
-    await copyArrivals(writer, id, chunks)
-    const times = chunks.map((chunk) => chunk.receivedAtMs)
-    await insertBatch(writer, {
-      id,
-      leafCount,
-      root,
-      firstReceivedAtMs: times.reduce((a, b) => Math.min(a, b)),
-      lastReceivedAtMs: times.reduce((a, b) => Math.max(a, b)),
-      firstIndex,
-    })
-    await deleteChunks(
-      writer,
-      chunks.map((chunk) => chunk.id),
-    )
-    await deps.faultPoint?.('seal-before-commit')
-    await writer.query('commit')
-    await deps.faultPoint?.('seal-after-commit')
-    return { batchId: id, leafCount, root }
-  } catch (error) {
-    // A lost connection has rolled back by itself; the error that matters is the first one.
-    await writer.query('rollback').catch((rollbackError: unknown) => {
-      if (error instanceof Error && error.cause === undefined) error.cause = rollbackError
-    })
-    throw error
-  }
+  await copyArrivals(writer, id, chunks)
+  const times = chunks.map((chunk) => chunk.receivedAtMs)
+  await insertBatch(writer, {
+    id,
+    leafCount,
+    root,
+    firstReceivedAtMs: times.reduce((a, b) => Math.min(a, b)),
+    lastReceivedAtMs: times.reduce((a, b) => Math.max(a, b)),
+    firstIndex,
+  })
+  await deleteChunks(
+    writer,
+    chunks.map((chunk) => chunk.id),
+  )
+  await deps.faultPoint?.('seal-before-commit')
+  await writer.query('commit')
+  await deps.faultPoint?.('seal-after-commit')
+  return { batchId: id, leafCount, root }
 }
 
 async function writeTiles(

@@ -43,8 +43,12 @@ export function openDatabase(options: DatabaseOptions): Database {
     ...(options.statementTimeoutMs === undefined ? {} : { statement_timeout: options.statementTimeoutMs }),
     types: { getTypeParser: ((oid: number, format: 'text' | 'binary') => parserOf(oid, format)) as never },
   })
-  // Without a listener an idle connection that the server closes brings the process down.
+  // Without listeners, a connection that the server closes brings the process down: the pool's own is for idle ones,
+  // each connection's for those in use, whose query fails as well.
   pool.on('error', (error) => options.logger?.warn({ err: error }, 'idle database connection lost'))
+  pool.on('connect', (client) =>
+    client.on('error', (error) => options.logger?.debug({ err: error }, 'connection lost')),
+  )
   const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) })
   return { db, pool, close: () => db.destroy() }
 }

@@ -1,4 +1,5 @@
-import type pg from 'pg'
+import { copyOut } from './copy-out.ts'
+import type { Connection, Pool } from './database.ts'
 import { asStoreError } from './unavailable.ts'
 
 /** One row of the durable log: hashes of one source that were committed together. */
@@ -12,7 +13,7 @@ export type PendingChunk = { id: number; sourceId: number; receivedAtMs: number;
  * for the pool's sessions). When it rejects after the statement left, they may be stored all the same.
  * @throws HoldfastError DATABASE_UNAVAILABLE
  */
-export async function appendIntake(pool: pg.Pool, chunks: readonly IntakeChunk[]): Promise<void> {
+export async function appendIntake(pool: Pool, chunks: readonly IntakeChunk[]): Promise<void> {
   const values: unknown[] = []
   for (const chunk of chunks) {
     const { hashes } = chunk
@@ -46,7 +47,7 @@ function appendText(rows: number): string {
 }
 
 /** The oldest chunks not yet sealed, in arrival order, at most `limit` rows. */
-export async function pendingChunks(client: pg.ClientBase | pg.Pool, limit: number): Promise<PendingChunk[]> {
+export async function pendingChunks(client: Connection | Pool, limit: number): Promise<PendingChunk[]> {
   const { rows } = await client.query({
     name: 'pending-chunks',
     text: `select id, source_id as "sourceId", leaf_count as "leafCount",
@@ -58,23 +59,23 @@ export async function pendingChunks(client: pg.ClientBase | pg.Pool, limit: numb
 }
 
 /** Id of the chunk that was numbered last among those committed, or null when none waits. */
-export function newestChunkId(pool: pg.Pool): Promise<number | null> {
+export function newestChunkId(pool: Pool): Promise<number | null> {
   return oneId(pool, 'select id from intake order by id desc limit 1')
 }
 
 /** Id of the chunk that is sealed next, or null when none waits. */
-export function oldestChunkId(pool: pg.Pool): Promise<number | null> {
+export function oldestChunkId(pool: Pool): Promise<number | null> {
   return oneId(pool, 'select id from intake order by id limit 1')
 }
 
-async function oneId(pool: pg.Pool, text: string): Promise<number | null> {
+async function oneId(pool: Pool, text: string): Promise<number | null> {
   const { rows } = await pool.query<{ id: number }>(text)
   return rows[0]?.id ?? null
 }
 
 /** How many hashes wait to be sealed, in how many chunks, and since when the oldest has (ms since the epoch, or null). */
 export async function intakeBacklog(
-  pool: pg.Pool,
+  pool: Pool,
 ): Promise<{ leaves: number; chunks: number; oldestMs: number | null }> {
   const { rows } = await pool.query(
     `select coalesce(sum(leaf_count), 0)::float8 as leaves, count(*)::float8 as chunks,
@@ -83,23 +84,17 @@ export async function intakeBacklog(
   return rows[0]
 }
 
-/** Hashes of the chunks, in the order of `ids`, fetched as bytes (not hex text). */
-export async function readChunkHashes(client: pg.ClientBase, ids: readonly number[]): Promise<Buffer[]> {
-  const query = {
-    name: 'read-chunk-hashes',
-    text: 'select hashes from intake where id = any($1::bigint[]) order by id',
-    values: [ids],
-    rowMode: 'array' as const,
-    binary: true,
-  }
-  const { rows } = await client.query(query as pg.QueryArrayConfig)
+/** Hashes of the chunks, in ascending order of id, read as bytes. They share one buffer. */
+export async function readChunkHashes(client: Connection, ids: readonly number[]): Promise<Buffer[]> {
+  const list = ids.map((id) => BigInt(id)).join(', ')
+  const rows = await copyOut(client, `select hashes from intake where id in (${list}) order by id`)
   if (rows.length !== ids.length)
     throw new Error(`intake lost ${ids.length - rows.length} chunks under the seal lease`)
-  return rows.map((row) => row[0] as Buffer)
+  return rows.map(([hashes]) => hashes!)
 }
 
 /** Removes exactly the chunks that were read, by id: a late commit may carry a lower id than one already read. */
-export async function deleteChunks(client: pg.ClientBase, ids: readonly number[]): Promise<void> {
+export async function deleteChunks(client: Connection, ids: readonly number[]): Promise<void> {
   const { rowCount } = await client.query({
     name: 'delete-chunks',
     text: 'delete from intake where id = any($1::bigint[])',

@@ -31,8 +31,8 @@ export async function findLeaves(
     const { rows } = keys.length === 1 ? await probeOne(pool, keys[0]!) : await probeMany(pool, keys)
     const found: LeafPosition[][] = keys.map(() => [])
     for (const row of rows) {
-      const position = row.length === 1 ? 0 : (row[0] as Buffer).readInt32BE()
-      collect(row.at(-1) as Buffer, keys[position]!, found[position]!, limit)
+      const position: number = row.length === 1 ? 0 : row[0]
+      collect(row.at(-1), keys[position]!, found[position]!, limit)
     }
     for (const each of found) {
       each.sort((a, b) => a.batchId - b.batchId || a.leafIndex - b.leafIndex)
@@ -59,8 +59,7 @@ function probeOne(pool: pg.Pool, key: Buffer): Promise<pg.QueryArrayResult> {
            cross join lateral (select p.entries ${PAGES_OF_KEY}) p`,
     values: [key, lowest(key), highest(key)],
     rowMode: 'array',
-    binary: true,
-  } as pg.QueryArrayConfig)
+  })
 }
 
 function probeMany(pool: pg.Pool, keys: readonly Buffer[]): Promise<pg.QueryArrayResult> {
@@ -71,8 +70,7 @@ function probeMany(pool: pg.Pool, keys: readonly Buffer[]): Promise<pg.QueryArra
            cross join lateral (select p.entries ${PAGES_OF_KEY}) p`,
     values: [keys, keys.map(lowest), keys.map(highest)],
     rowMode: 'array',
-    binary: true,
-  } as pg.QueryArrayConfig)
+  })
 }
 
 function lowest(key: Buffer): Buffer {

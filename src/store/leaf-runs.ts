@@ -1,5 +1,6 @@
-import type pg from 'pg'
 import { openCopy } from './copy.ts'
+import { copyOut } from './copy-out.ts'
+import type { Connection, Pool } from './database.ts'
 import { ENTRY_BYTES, PAGE_ENTRIES } from './leaf-index.ts'
 
 export type RunWriter = {
@@ -10,7 +11,7 @@ export type RunWriter = {
 }
 
 /** Writes one sorted run by COPY on a connection that is in a transaction; nothing else may use it until `finish`. */
-export async function openRun(client: pg.ClientBase, tier: number): Promise<RunWriter> {
+export async function openRun(client: Connection, tier: number): Promise<RunWriter> {
   const { rows } = await client.query<{ id: number }>(
     'insert into leaf_run (tier, entry_count, page_count) values ($1, 0, 0) returning id',
     [tier],
@@ -63,7 +64,7 @@ export async function openRun(client: pg.ClientBase, tier: number): Promise<RunW
 export type RunInfo = { id: number; tier: number; entryCount: number; pageCount: number }
 
 /** All runs, oldest first within their tier. */
-export async function listRuns(client: pg.ClientBase | pg.Pool): Promise<RunInfo[]> {
+export async function listRuns(client: Connection | Pool): Promise<RunInfo[]> {
   const { rows } = await client.query<RunInfo>(
     'select id, tier, entry_count as "entryCount", page_count as "pageCount" from leaf_run order by tier, id',
   )
@@ -72,25 +73,21 @@ export async function listRuns(client: pg.ClientBase | pg.Pool): Promise<RunInfo
 
 /** The run's pages after `after` (a first entry, or null for the start), in order, at most `limit`. */
 export async function readPages(
-  client: pg.ClientBase,
+  client: Connection,
   runId: number,
   after: Buffer | null,
   limit: number,
 ): Promise<{ firstEntry: Buffer; entries: Buffer }[]> {
-  const query = {
-    name: 'read-run-pages',
-    text: `select first_entry, entries from leaf_page
-           where run_id = $1 and first_entry > $2 order by first_entry limit $3`,
-    values: [runId, after ?? Buffer.alloc(0), limit],
-    rowMode: 'array' as const,
-    binary: true,
-  }
-  const { rows } = await client.query(query as pg.QueryArrayConfig)
-  return rows.map((row) => ({ firstEntry: row[0] as Buffer, entries: row[1] as Buffer }))
+  const rows = await copyOut(
+    client,
+    `select first_entry, entries from leaf_page where run_id = ${BigInt(runId)}
+       and first_entry > '\\x${after?.toString('hex') ?? ''}'::bytea order by first_entry limit ${BigInt(limit)}`,
+  )
+  return rows.map(([firstEntry, entries]) => ({ firstEntry: firstEntry!, entries: entries! }))
 }
 
 /** Removes runs and their pages, in the transaction that stored the run made of them. */
-export async function deleteRuns(client: pg.ClientBase, ids: readonly number[]): Promise<void> {
+export async function deleteRuns(client: Connection, ids: readonly number[]): Promise<void> {
   await client.query('delete from leaf_page where run_id = any($1::bigint[])', [ids])
   const { rowCount } = await client.query('delete from leaf_run where id = any($1::bigint[])', [ids])
   if (rowCount !== ids.length) throw new Error(`expected to remove ${ids.length} runs, removed ${rowCount}`)

@@ -1,6 +1,7 @@
 /** What a receipt is made of, each kind by one statement. Everything read here is immutable but the anchors. */
 import type pg from 'pg'
 import type { AnchorReason, AnchorState } from '../core/anchor-state.ts'
+import type { Pool } from './database.ts'
 import { asStoreError } from './unavailable.ts'
 
 export type TileKey = { batchId: number; level: number; index: number }
@@ -9,19 +10,18 @@ export type TileKey = { batchId: number; level: number; index: number }
  * Nodes (n x 32 bytes) of each tile asked for, in the order of `keys`; undefined where there is none.
  * @throws HoldfastError DATABASE_UNAVAILABLE
  */
-export async function readTiles(pool: pg.Pool, keys: readonly TileKey[]): Promise<(Buffer | undefined)[]> {
+export async function readTiles(pool: Pool, keys: readonly TileKey[]): Promise<(Buffer | undefined)[]> {
   if (keys.length === 0) return []
-  const rows = await query<[Buffer, Buffer]>(pool, {
+  const rows = await query<[number, Buffer]>(pool, {
     name: 'read-tiles',
-    text: `select int4send(k.position::int), t.nodes
+    text: `select k.position::int, t.nodes
            from unnest($1::int[], $2::int[], $3::int[]) with ordinality k (batch_id, level, index, position)
            join tile t on t.batch_id = k.batch_id and t.level = k.level and t.index = k.index`,
     values: [keys.map((key) => key.batchId), keys.map((key) => key.level), keys.map((key) => key.index)],
     rowMode: 'array',
-    binary: true,
   })
   const found: (Buffer | undefined)[] = keys.map(() => undefined)
-  for (const [position, nodes] of rows) found[position.readInt32BE() - 1] = nodes
+  for (const [position, nodes] of rows) found[position - 1] = nodes
   return found
 }
 
@@ -37,7 +37,7 @@ export type LeafOrigin = {
 
 /** Origin of each leaf, in order. A sealed leaf always has one. */
 export async function readOrigins(
-  pool: pg.Pool,
+  pool: Pool,
   leaves: readonly { batchId: number; leafIndex: number }[],
 ): Promise<LeafOrigin[]> {
   return query<LeafOrigin>(pool, {
@@ -77,10 +77,7 @@ export type BatchAnchor = {
 }
 
 /** Every anchor of the batches, the oldest first. */
-export async function readAnchorsOfBatches(
-  pool: pg.Pool,
-  batchIds: readonly number[],
-): Promise<BatchAnchor[]> {
+export async function readAnchorsOfBatches(pool: Pool, batchIds: readonly number[]): Promise<BatchAnchor[]> {
   return query<BatchAnchor>(pool, {
     name: 'read-anchors-of-batches',
     text: `select m.batch_id as "batchId", a.id as "anchorId", a.chain_id as "chainId", a.registry, a.publisher, a.root,
@@ -93,10 +90,7 @@ export async function readAnchorsOfBatches(
   })
 }
 
-/** `binary` is node-postgres's, and missing from its types. */
-type Query = pg.QueryConfig & { rowMode?: 'array'; binary?: boolean }
-
-async function query<Row>(pool: pg.Pool, config: Query): Promise<Row[]> {
+async function query<Row>(pool: Pool, config: pg.QueryConfig & { rowMode?: 'array' }): Promise<Row[]> {
   try {
     const { rows } = await pool.query(config)
     return rows as Row[]

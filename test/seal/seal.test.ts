@@ -1,0 +1,235 @@
+import { createHash, randomBytes } from 'node:crypto'
+import keccak256 from 'keccak256'
+import { MerkleTree } from 'merkletreejs'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { systemClock } from '../../src/core/ports.ts'
+import { leafOf } from '../../src/merkle/path.ts'
+import { createProver } from '../../src/prove/prover.ts'
+import { mergeRuns, runsToMerge } from '../../src/seal/merge-runs.ts'
+import { sealBatch } from '../../src/seal/seal-batch.ts'
+import { startSealLoop } from '../../src/seal/seal-loop.ts'
+import { type Connection, type Database, openDatabase } from '../../src/store/database.ts'
+import { appendIntake, pendingChunks } from '../../src/store/intake.ts'
+import { findLeaves } from '../../src/store/leaf-index.ts'
+import { listRuns } from '../../src/store/leaf-runs.ts'
+import { acquireLease, type Lease } from '../../src/store/leases.ts'
+import { createTestDatabase, type TestDatabase } from '../support/database.ts'
+import { silentLogger } from '../support/logger.ts'
+import { until } from '../support/wait.ts'
+
+let server: TestDatabase
+let database: Database
+let lease: Lease
+
+beforeEach(async () => {
+  server = await createTestDatabase()
+  database = openDatabase({ url: server.url, poolSize: 6, name: 'test' })
+  lease = (await acquireLease(database.pool, 'seal', 'test', 60_000))!
+})
+
+afterEach(async () => {
+  await database.close()
+  await server.drop()
+})
+
+const digest = (n: number) => createHash('sha256').update(`record ${n}`).digest()
+const digests = (from: number, count: number) => Array.from({ length: count }, (_, i) => digest(from + i))
+
+async function push(hashes: Buffer[], sourceId = 1, receivedAtMs = Date.now()): Promise<void> {
+  await appendIntake(database.pool, [{ sourceId, receivedAtMs, hashes: Buffer.concat(hashes) }])
+}
+
+async function withClients<T>(run: (reader: Connection, writer: Connection) => Promise<T>): Promise<T> {
+  const reader = await database.pool.connect()
+  const writer = await database.pool.connect()
+  let failed = true
+  try {
+    const result = await run(reader, writer)
+    failed = false
+    return result
+  } finally {
+    reader.release(failed)
+    writer.release(failed)
+  }
+}
+
+function seal(options: { faultPoint?: (name: string) => void } = {}) {
+  return withClients(async (reader, writer) => {
+    const chunks = await pendingChunks(database.pool, 1000)
+    return sealBatch({ reader, writer, lease, chunks, ...options })
+  })
+}
+
+async function merge(fanOut: number) {
+  const runs = runsToMerge(await listRuns(database.pool), fanOut)
+  if (!runs) return null
+  return withClients((reader, writer) => mergeRuns({ reader, writer, lease, runs }))
+}
+
+async function count(table: string): Promise<number> {
+  const { rows } = await database.pool.query(`select count(*)::int as n from ${table}`)
+  return rows[0].n
+}
+
+function rootOf(hashes: Buffer[]): Buffer {
+  return new MerkleTree(
+    hashes.map((hash) => keccak256(keccak256(hash))),
+    keccak256,
+    { sortPairs: true },
+  ).getRoot()
+}
+
+const prover = () => createProver({ pool: database.pool, anchorBy: () => null })
+
+it('a batch holds the pending chunks in arrival order, and its root is merkletreejs’s', async () => {
+  const hashes = digests(0, 700)
+  await push(hashes.slice(0, 300), 1, 1_700_000_000_123)
+  await push(hashes.slice(300, 301), 2, 1_700_000_001_000)
+  await push(hashes.slice(301), 1, 1_700_000_002_999)
+  const sealed = await seal()
+  expect(sealed.leafCount).toBe(700)
+  expect(sealed.root.equals(rootOf(hashes))).toBe(true)
+  expect(await count('intake')).toBe(0)
+  expect(await count('tile')).toBe(4)
+
+  const first = await prover().record(hashes[0]!)
+  expect(first).toMatchObject({
+    status: 'sealed',
+    receivedAt: '2023-11-14T22:13:20.123Z',
+    batch: { id: '1', leafIndex: 0 },
+  })
+  const middle = await prover().record(hashes[300]!)
+  expect(middle).toMatchObject({ receivedAt: '2023-11-14T22:13:21.000Z', batch: { leafIndex: 300 } })
+  const last = await prover().record(hashes[699]!)
+  expect(last).toMatchObject({ receivedAt: '2023-11-14T22:13:22.999Z', batch: { leafIndex: 699 } })
+  expect(await prover().record(randomBytes(32))).toBeNull()
+})
+
+it('a chunk that commits late with a lower id stays in intake until the next batch', async () => {
+  const late = await database.pool.connect()
+  await late.query('begin')
+  await late.query(
+    'insert into intake (source_id, received_at, leaf_count, hashes) values (1, now(), 1, $1)',
+    [digest(1)],
+  )
+  await push([digest(2)])
+  await seal()
+  await late.query('commit')
+  late.release()
+  expect(await count('intake')).toBe(1)
+  const sealed = await seal()
+  expect(sealed).toMatchObject({ batchId: 2, leafCount: 1 })
+  expect(await prover().record(digest(1))).toMatchObject({ batch: { id: '2' } })
+})
+
+it('sealing that fails before its commit leaves the chunks and nothing else', async () => {
+  await push(digests(0, 300))
+  await expect(
+    seal({
+      faultPoint: (name) => {
+        if (name === 'seal-before-commit') throw new Error('killed here')
+      },
+    }),
+  ).rejects.toThrow('killed here')
+  for (const table of ['batch', 'tile', 'arrival', 'leaf_run', 'leaf_page'])
+    expect(await count(table), table).toBe(0)
+  expect(await count('intake')).toBe(1)
+  expect((await seal()).leafCount).toBe(300)
+})
+
+it('sealing that fails after its commit has sealed everything once', async () => {
+  await push(digests(0, 300))
+  await expect(
+    seal({
+      faultPoint: (name) => {
+        if (name === 'seal-after-commit') throw new Error('killed here')
+      },
+    }),
+  ).rejects.toThrow('killed here')
+  expect(await count('intake')).toBe(0)
+  expect(await count('batch')).toBe(1)
+})
+
+it('a sealer whose epoch has passed writes nothing', async () => {
+  await push(digests(0, 3))
+  await database.pool.query("update lease set until = now() - interval '1 second'")
+  expect(await acquireLease(database.pool, 'seal', 'another', 60_000)).not.toBeNull()
+  await expect(seal()).rejects.toMatchObject({ code: 'LEASE_LOST' })
+  expect(await count('batch')).toBe(0)
+  expect(await count('intake')).toBe(1)
+})
+
+it('every leaf is found before, between and after merges, and the runs stay few', async () => {
+  for (let batch = 0; batch < 9; batch++) {
+    await push(digests(batch * 600, 600))
+    await seal()
+    await merge(3)
+  }
+  const runs = await listRuns(database.pool)
+  expect(runs.map(({ tier, entryCount }) => [tier, entryCount])).toEqual([
+    [1, 1800],
+    [1, 1800],
+    [1, 1800],
+  ])
+  expect(await merge(3)).toMatchObject({ entryCount: 5400 })
+  expect(await count('leaf_run')).toBe(1)
+  const leaves = digests(0, 5400).map(leafOf)
+  for (let from = 0; from < leaves.length; from += 300) {
+    const found = await findLeaves(database.pool, leaves.slice(from, from + 300))
+    found.forEach((positions, i) => {
+      const n = from + i
+      expect(positions).toEqual([{ batchId: Math.floor(n / 600) + 1, leafIndex: n % 600 }])
+    })
+  }
+  expect(await findLeaves(database.pool, [leafOf(digest(999_999))])).toEqual([[]])
+})
+
+it('a hash pushed thousands of times is found at its earliest leaf, however many pages it fills', async () => {
+  await push(digests(0, 500))
+  await seal()
+  const repeated = digest(7)
+  for (let batch = 0; batch < 2; batch++) {
+    await push(Array.from({ length: 2_000 }, () => repeated))
+    await seal()
+  }
+  await merge(3)
+  const [found] = await findLeaves(database.pool, [leafOf(repeated)])
+  expect(found![0]).toEqual({ batchId: 1, leafIndex: 7 })
+  expect(found!.length).toBeLessThanOrEqual(8)
+  expect(await prover().record(repeated)).toMatchObject({ batch: { id: '1', leafIndex: 7 } })
+})
+
+it('two hashes whose leaves share the first eight bytes are told apart by the tile', async () => {
+  await push(digests(0, 5))
+  await seal()
+  // An entry that points to another record's leaf, as a collision of the key would.
+  const stranger = digest(77)
+  const entry = Buffer.concat([leafOf(stranger).subarray(0, 8), Buffer.from('0000000100000003', 'hex')])
+  await database.pool.query(
+    'with run as (insert into leaf_run (tier, entry_count, page_count) values (0, 1, 1) returning id) insert into leaf_page select id, $1, $1 from run',
+    [entry],
+  )
+  expect(await findLeaves(database.pool, [leafOf(stranger)])).toEqual([[{ batchId: 1, leafIndex: 3 }]])
+  expect(await prover().record(stranger)).toBeNull()
+})
+
+it('the loop seals within its age, takes over a lease that ran out, and gives it back when closed', async () => {
+  await database.pool.query("update lease set until = now() - interval '1 second'")
+  const sealed: number[] = []
+  const loop = startSealLoop({
+    database,
+    owner: 'loop',
+    options: { maxAgeMs: 50, maxLeaves: 1000, leaseTtlMs: 5_000, mergeFanOut: 4 },
+    clock: systemClock,
+    logger: silentLogger,
+    onSealed: ({ leafCount }) => sealed.push(leafCount),
+  })
+  await push(digests(0, 10))
+  await until(() => sealed.length === 1, { within: 5_000, what: 'the first batch' })
+  await push(digests(10, 990))
+  await push(digests(1000, 20))
+  expect(await loop.flush(5_000)).toBe(true)
+  expect(await count('intake')).toBe(0)
+  await loop.close()
+  expect(await acquireLease(database.pool, 'seal', 'next', 1_000)).not.toBeNull()
+})
