@@ -19,7 +19,8 @@ contract AnchorRegistry {
     /// @notice Stores the time of the first sight of `root` for the caller and emits {Anchored}.
     /// Repeating it keeps the first time and does not revert.
     function anchor(bytes32 root) external {
-        if (anchoredAt[msg.sender][root] == 0) anchoredAt[msg.sender][root] = block.timestamp;
+        mapping(bytes32 => uint256) storage times = anchoredAt[msg.sender];
+        if (times[root] == 0) times[root] = block.timestamp;
         emit Anchored(msg.sender, root);
     }
 
