@@ -1,0 +1,68 @@
+import type { Clock, Logger, Metrics } from '../core/ports.ts'
+import type { IntakeQueue } from '../ingest/intake-queue.ts'
+import type { Prover } from '../prove/prover.ts'
+import type { AnchorRow, BatchRow, Page } from '../store/read-lists.ts'
+import type { Source } from '../store/sources.ts'
+import type { VerifyResult } from '../verify/verify-receipt.ts'
+
+/** Everything that the HTTP server needs and does not make itself. */
+export type HttpDeps = {
+  settings: HttpSettings
+  intake: Pick<IntakeQueue, 'push'>
+  prover: Prover
+  /** Checks a receipt against its chains, read live. */
+  verify(receipt: unknown): Promise<VerifyResult>
+  /** By when what was received at that instant is anchored, both ms since the epoch; null without a chain. */
+  anchorBy(receivedAtMs: number): number | null
+  lists: ListReader
+  /** The source that holds the key with this SHA-256 (32 bytes). */
+  findSource(keyHash: Buffer): Promise<Source | null>
+  /** What `/v1/status` answers. */
+  status(): Promise<object>
+  events: EventFeed
+  health: HealthReader
+  /** The Prometheus exposition. */
+  metricsPage: { text(): Promise<string>; contentType: string }
+  logger: Logger
+  metrics: Metrics
+  clock: Clock
+}
+
+export type HttpSettings = {
+  host: string
+  /** 0 picks a free port. */
+  port: number
+  bodyLimitBytes: number
+  requestTimeoutMs: number
+  /** Whether record status, receipts and verify need no key. */
+  publicReceipts: boolean
+}
+
+export type ListReader = {
+  batches(page: Page): Promise<BatchRow[]>
+  batch(id: number): Promise<BatchRow | null>
+  /** Up to 256 x 32 bytes, or null. */
+  tile(batchId: number, level: number, index: number): Promise<Buffer | null>
+  anchors(page: Page): Promise<AnchorRow[]>
+  anchor(id: number): Promise<AnchorRow | null>
+}
+
+/** What happened, as `/v1/events` tells it: the type names the event, the rest is its data. */
+export type HoldfastEvent = {
+  type: 'sealed' | 'anchored' | 'finalized' | 'reorged'
+  [field: string]: unknown
+}
+
+export type EventFeed = {
+  /** @returns a function that ends the subscription */
+  subscribe(listener: (event: HoldfastEvent) => void): () => void
+}
+
+export type HealthCheck = { name: string; ok: boolean; detail: string }
+
+export type HealthReader = {
+  /** Whether requests can be served now: the database answers and its schema is the expected one. */
+  ready(): Promise<HealthCheck[]>
+  /** Everything an operator should know of: database, chains, balance, backlog. */
+  all(): Promise<HealthCheck[]>
+}

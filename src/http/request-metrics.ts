@@ -1,0 +1,45 @@
+import type { FastifyInstance } from 'fastify'
+import type { Metrics } from '../core/ports.ts'
+
+export type RequestMetrics = {
+  /** Hands over what was counted so far, and stops. */
+  stop(): void
+}
+
+const HAND_OVER_MS = 1_000
+
+/**
+ * Counts requests by route and status. The counts are gathered in plain numbers and handed over once a second, so that
+ * a request costs one look-up.
+ */
+export function countRequests(app: FastifyInstance, metrics: Metrics): RequestMetrics {
+  const counts = new Map<string, Map<number, number>>()
+
+  app.addHook('onResponse', (request, reply, done) => {
+    const route = request.is404 ? 'none' : (request.routeOptions.url ?? 'none')
+    let byStatus = counts.get(route)
+    if (byStatus === undefined) {
+      byStatus = new Map()
+      counts.set(route, byStatus)
+    }
+    byStatus.set(reply.statusCode, (byStatus.get(reply.statusCode) ?? 0) + 1)
+    done()
+  })
+
+  const handOver = () => {
+    for (const [route, byStatus] of counts) {
+      for (const [status, count] of byStatus) {
+        metrics.count('holdfast_http_requests_total', count, { route, status: String(status) })
+      }
+      byStatus.clear()
+    }
+  }
+  const timer = setInterval(handOver, HAND_OVER_MS)
+  timer.unref()
+  return {
+    stop() {
+      clearInterval(timer)
+      handOver()
+    },
+  }
+}

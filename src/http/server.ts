@@ -1,0 +1,129 @@
+/**
+ * The HTTP API. In: requests. Out: calls of the steps (intake, prover, verify, store's lists), and their answers as
+ * JSON, or their errors as problem documents. Nothing is decided here that is not about HTTP.
+ */
+import swagger from '@fastify/swagger'
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
+import { HoldfastError } from '../core/errors.ts'
+import { createAuth } from './auth.ts'
+import { createUploadBudget } from './body.ts'
+import { acceptBodies } from './content-types.ts'
+import type { HttpDeps } from './deps.ts'
+import { refuseOtherMethods } from './methods.ts'
+import { DOCUMENT } from './openapi.ts'
+import { asHoldfastError, problemHeaders, problemOf, rawProblemResponse } from './problems.ts'
+import { countRequests } from './request-metrics.ts'
+import { registerLists } from './routes/lists.ts'
+import { registerOperations } from './routes/operations.ts'
+import { registerReceipts } from './routes/receipts.ts'
+import { registerRecords } from './routes/records.ts'
+import { registerStatus } from './routes/status.ts'
+
+export type HttpServer = {
+  /** Starts to listen. @returns the URL, with the port that was picked */
+  listen(): Promise<string>
+  /**
+   * Takes no new requests (those that come on open connections get SHUTTING_DOWN), ends event streams, and waits for
+   * the requests under way. Intake must still run meanwhile.
+   */
+  close(): Promise<void>
+}
+
+const HEADERS_TIMEOUT_MS = 30_000
+/** Longer than what load balancers keep idle connections for. */
+const KEEP_ALIVE_MS = 75_000
+/** Uploads of the largest size that may arrive at once. */
+const UPLOADS_AT_ONCE = 8
+
+/** Builds the server with all routes; nothing listens yet. */
+export async function createServer(deps: HttpDeps): Promise<HttpServer> {
+  const { settings, logger } = deps
+  let closing = false
+  const requestTimeout = settings.requestTimeoutMs
+  const app = fastify({
+    logger: false,
+    bodyLimit: settings.bodyLimitBytes,
+    requestTimeout,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    http: {
+      headersTimeout: Math.min(HEADERS_TIMEOUT_MS, requestTimeout),
+      connectionsCheckingInterval: Math.min(5_000, Math.max(50, requestTimeout / 4)),
+    },
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: 256 },
+    clientErrorHandler(error, socket) {
+      if (error.code === 'ECONNRESET' || !socket.writable) {
+        socket.destroy()
+        return
+      }
+      logger.debug({ code: error.code }, 'not an HTTP request')
+      socket.end(rawProblemResponse(error.code))
+    },
+    frameworkErrors: (error, request, reply) => answerError(error, request, reply),
+  })
+
+  function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+    const known = asHoldfastError(error)
+    if (known.code === 'INTERNAL') {
+      logger.error({ err: error, method: request.method, route: request.routeOptions.url }, 'request failed')
+    } else if (known.kind === 'retry') {
+      logger.warn({ code: known.code, route: request.routeOptions.url, err: known.cause }, known.message)
+    }
+    // Fastify closes the connection after a body that was not read to its end. A client that still sends would then
+    // lose the answer, so what is left of a moderate body is read and thrown away instead.
+    const left = Number(request.headers['content-length'] ?? Number.NaN)
+    if (left <= settings.bodyLimitBytes * 2) reply.removeHeader('connection')
+    if (closing) reply.header('connection', 'close')
+    reply
+      .code(known.status)
+      .headers(problemHeaders(known))
+      .send(JSON.stringify(problemOf(known)))
+  }
+
+  app.setErrorHandler(answerError)
+  app.setNotFoundHandler((request) => {
+    throw new HoldfastError('NOT_FOUND', `There is nothing at ${request.url.split('?')[0]!.slice(0, 200)}.`)
+  })
+  app.setSerializerCompiler(() => JSON.stringify)
+  app.decorateRequest('source', null)
+  app.addHook('onRequest', (_request, reply, done) => {
+    reply.header('x-content-type-options', 'nosniff')
+    if (closing) done(new HoldfastError('SHUTTING_DOWN', 'The daemon is stopping.', { retryAfter: 2 }))
+    else done()
+  })
+
+  const requests = countRequests(app, deps.metrics)
+  const refuseTheRest = refuseOtherMethods(app)
+  await app.register(swagger, { openapi: DOCUMENT })
+  await app.register(routes)
+  refuseTheRest()
+  await app.ready()
+
+  async function routes(scope: FastifyInstance): Promise<void> {
+    const auth = createAuth({ findSource: deps.findSource, clock: deps.clock })
+    const uploads = createUploadBudget(settings.bodyLimitBytes * UPLOADS_AT_ONCE)
+    const withAuth = { ...deps, auth, uploads }
+    acceptBodies(scope, ['json'], { bodyLimitBytes: settings.bodyLimitBytes, uploads })
+    await scope.register(async (own) => registerRecords(own, withAuth))
+    registerReceipts(scope, withAuth)
+    registerLists(scope, withAuth)
+    registerStatus(scope, withAuth)
+    registerOperations(scope, deps)
+  }
+
+  return {
+    async listen() {
+      await app.listen({ host: settings.host, port: settings.port })
+      const address = app.server.address()
+      if (address === null || typeof address === 'string') throw new Error('the server has no TCP address')
+      const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
+      return `http://${host}:${address.port}`
+    },
+    async close() {
+      closing = true
+      await app.close()
+      requests.stop()
+    },
+  }
+}
