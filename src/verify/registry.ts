@@ -5,7 +5,7 @@ import type { Hex } from '../core/hash.ts'
  * Where Holdfast's published AnchorRegistry stands on every chain: CREATE2 makes the address from the contract's code,
  * so no other code can be there. A test compares it with contracts/build.
  */
-export const PUBLISHED_REGISTRY = '0xe0613d668874Da6b253Bf14DdD03acF1C9a21669'
+export const PUBLISHED_REGISTRY = '0x84551eB996F70258294E5642Ad09f87EB3c8864A'
 
 const registry = new Interface([
   'event Anchored(address indexed publisher, bytes32 indexed root)',
