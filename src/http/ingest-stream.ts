@@ -7,6 +7,7 @@ export type StreamOutcome = { accepted: number; receivedAtMs: number }
 
 const HASHES_PER_SLICE = 16_384
 const SLICES_IN_FLIGHT = 4
+const DISCARDED_BYTES = 64 * 1024 * 1024
 
 /** Most bytes that one stream holds in memory. */
 export const STREAM_MEMORY_BYTES = (SLICES_IN_FLIGHT + 1) * HASHES_PER_SLICE * 32
@@ -52,20 +53,37 @@ export async function ingestStream(
     await settle(0)
   }
 
-  // Leaving a plain for-await would destroy the stream, and with it the socket that the answer needs.
-  for await (const chunk of body.iterator({ destroyOnReturn: false })) {
-    const fault = faultIn(() => decoder.push(chunk as Buffer))
-    if (fault) {
-      await finish()
-      throw stoppedAt(fault, fault.context.line ?? 0, accepted)
+  try {
+    // Leaving a plain for-await would destroy the stream, and with it the socket that the answer needs.
+    for await (const chunk of body.iterator({ destroyOnReturn: false })) {
+      const fault = faultIn(() => decoder.push(chunk as Buffer))
+      if (fault) {
+        await finish()
+        throw stoppedAt(fault, fault.context.line ?? 0, accepted)
+      }
+      await settle(SLICES_IN_FLIGHT)
     }
-    await settle(SLICES_IN_FLIGHT)
+  } catch (error) {
+    discard(body)
+    throw error
   }
   const fault = faultIn(() => decoder.end())
   await finish()
   if (fault) throw stoppedAt(fault, fault.context.line ?? 0, accepted)
   if (accepted === 0) throw new HoldfastError('EMPTY', 'The body has no line with a hash or a record.')
   return { accepted, receivedAtMs }
+}
+
+/**
+ * Reads what is left of a body and throws it away, so that a client that is still sending gets to read the answer, and
+ * the next request on its connection is found. One that goes on for too long is cut off.
+ */
+function discard(body: Readable): void {
+  let left = DISCARDED_BYTES
+  body.on('data', (chunk: Buffer) => {
+    left -= chunk.length
+    if (left < 0) body.destroy()
+  })
 }
 
 function faultIn(run: () => void): HoldfastError | undefined {

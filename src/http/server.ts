@@ -24,7 +24,7 @@ export type HttpServer = {
   listen(): Promise<string>
   /**
    * Takes no new requests (those that come on open connections get SHUTTING_DOWN), ends event streams, and waits for
-   * the requests under way. Intake must still run meanwhile.
+   * the requests under way, for at most 5 seconds. Intake must still run meanwhile.
    */
   close(): Promise<void>
 }
@@ -32,6 +32,8 @@ export type HttpServer = {
 const HEADERS_TIMEOUT_MS = 30_000
 /** Longer than what load balancers keep idle connections for. */
 const KEEP_ALIVE_MS = 75_000
+/** How long requests under way may take to end when the server closes. */
+const CLOSE_GRACE_MS = 5_000
 /** Uploads of the largest size that may arrive at once. */
 const UPLOADS_AT_ONCE = 8
 
@@ -122,7 +124,10 @@ export async function createServer(deps: HttpDeps): Promise<HttpServer> {
     },
     async close() {
       closing = true
+      // A client that stopped in the middle of its request would hold this up for ever: Node no longer times it out.
+      const impatience = setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS)
       await app.close()
+      clearTimeout(impatience)
       requests.stop()
     },
   }

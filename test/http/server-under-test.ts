@@ -1,0 +1,213 @@
+import { EventEmitter } from 'node:events'
+import { createServer as createTcpServer, type Socket } from 'node:net'
+import { Writable } from 'node:stream'
+import type { Clock } from '../../src/core/ports.ts'
+import type { HoldfastEvent, HttpDeps, HttpSettings } from '../../src/http/deps.ts'
+import { createServer } from '../../src/http/server.ts'
+import { createIntakeQueue, type IntakeLimits } from '../../src/ingest/intake-queue.ts'
+import { createLogger } from '../../src/ops/logger.ts'
+import { createMetrics } from '../../src/ops/metrics.ts'
+import { createProver } from '../../src/prove/prover.ts'
+import { sealBatch } from '../../src/seal/seal-batch.ts'
+import { type Database, openDatabase } from '../../src/store/database.ts'
+import { appendIntake, pendingChunks } from '../../src/store/intake.ts'
+import { acquireLease } from '../../src/store/leases.ts'
+import { listAnchors, listBatches, readAnchor, readBatch } from '../../src/store/read-lists.ts'
+import { readTiles } from '../../src/store/read-proofs.ts'
+import { createSource, findByKeyHash, type Scope } from '../../src/store/sources.ts'
+import { verifyReceipt } from '../../src/verify/verify-receipt.ts'
+import { createTestDatabase } from '../support/database.ts'
+
+export const ANCHOR_BY_MS = 600_000
+
+export type ServerUnderTest = {
+  url: string
+  database: Database
+  /** An API key of a fresh source with these scopes. */
+  key(...scopes: Scope[]): Promise<string>
+  /** A request with the key given, or with one of scope `ingest` and `audit`; null for no key. */
+  call(path: string, init?: RequestInit & { key?: string | null; duplex?: 'half' }): Promise<Response>
+  /** Hashes in the intake log, in order. */
+  stored(): Promise<Buffer[]>
+  /** Seals everything pending into one batch. */
+  seal(): Promise<{ batchId: number; root: Buffer }>
+  emit(event: HoldfastEvent): void
+  listeners(): number
+  /** Cuts every connection to the database and refuses new ones, until it is mended. */
+  databaseAway(): void
+  databaseBack(): void
+  logs(): string
+  metrics(): Promise<string>
+  close(): Promise<void>
+}
+
+/** The real server over the real queue, prover and store, on a database of its own behind a proxy that can be cut. */
+export async function startServer(
+  options: {
+    settings?: Partial<HttpSettings>
+    limits?: Partial<IntakeLimits>
+    clock?: Clock
+    replace?: Partial<HttpDeps>
+  } = {},
+): Promise<ServerUnderTest> {
+  const server = await createTestDatabase()
+  const proxy = await startProxy(new URL(server.url))
+  const lines: string[] = []
+  const logger = createLogger({
+    level: 'debug',
+    pretty: false,
+    destination: new Writable({
+      decodeStrings: false,
+      write(line, _encoding, done) {
+        lines.push(String(line))
+        done()
+      },
+    }),
+  })
+  const direct = openDatabase({ url: server.url, poolSize: 4, name: 'test' })
+  const database = openDatabase({ url: proxy.url, poolSize: 4, name: 'http', logger })
+  const clock = options.clock ?? { now: () => Date.now() }
+  const metrics = createMetrics()
+  const events = new EventEmitter()
+  const intake = createIntakeQueue({
+    append: (chunks) => appendIntake(database.pool, chunks),
+    limits: {
+      maxPendingBytes: 64 * 1024 * 1024,
+      maxChunkHashes: 65_536,
+      maxCommitBytes: 4 * 1024 * 1024,
+      commitsInFlight: 2,
+      ...options.limits,
+    },
+    clock: { now: () => Date.now() },
+    metrics,
+  })
+  const anchorBy = (receivedAtMs: number) => receivedAtMs + ANCHOR_BY_MS
+  const http = await createServer({
+    settings: {
+      host: '127.0.0.1',
+      port: 0,
+      bodyLimitBytes: 32 * 1024 * 1024,
+      requestTimeoutMs: 30_000,
+      publicReceipts: true,
+      ...options.settings,
+    },
+    intake,
+    prover: createProver({ pool: database.pool, anchorBy }),
+    verify: (receipt) => verifyReceipt(receipt, { rpc: {} }),
+    anchorBy,
+    lists: {
+      batches: (page) => listBatches(database.pool, page),
+      batch: (id) => readBatch(database.pool, id),
+      tile: async (batchId, level, index) =>
+        (await readTiles(database.pool, [{ batchId, level, index }]))[0] ?? null,
+      anchors: (page) => listAnchors(database.pool, page),
+      anchor: (id) => readAnchor(database.pool, id),
+    },
+    findSource: (keyHash) => findByKeyHash(database.pool, keyHash),
+    status: async () => ({ pending: intake.pending() }),
+    events: {
+      subscribe(listener) {
+        events.on('event', listener)
+        return () => events.off('event', listener)
+      },
+    },
+    health: {
+      ready: async () => {
+        await database.pool.query('select 1')
+        return [{ name: 'database', ok: true, detail: 'answers' }]
+      },
+      all: async () => [{ name: 'chain', ok: false, detail: 'no endpoint answers' }],
+    },
+    metricsPage: metrics,
+    logger,
+    metrics,
+    clock,
+    ...options.replace,
+  })
+  const url = await http.listen()
+  let names = 0
+  const key = async (...scopes: Scope[]) =>
+    (await createSource(direct.pool, { name: `source ${names++}`, scopes })).key
+  const standardKey = await key('ingest', 'audit')
+
+  return {
+    url,
+    database: direct,
+    key,
+    call(path, { key: given = standardKey, ...init } = {}) {
+      const headers = new Headers(init.headers)
+      if (given !== null) headers.set('authorization', `Bearer ${given}`)
+      return fetch(url + path, { ...init, headers })
+    },
+    async stored() {
+      const { rows } = await direct.pool.query<{ hashes: Buffer }>('select hashes from intake order by id')
+      return rows.flatMap(({ hashes }) =>
+        Array.from({ length: hashes.length / 32 }, (_, i) => hashes.subarray(i * 32, i * 32 + 32)),
+      )
+    },
+    async seal() {
+      const lease = (await acquireLease(direct.pool, 'seal', 'test', 60_000))!
+      const [reader, writer] = [await direct.pool.connect(), await direct.pool.connect()]
+      try {
+        return await sealBatch({ reader, writer, lease, chunks: await pendingChunks(direct.pool, 1000) })
+      } finally {
+        reader.release()
+        writer.release()
+      }
+    },
+    emit: (event) => void events.emit('event', event),
+    listeners: () => events.listenerCount('event'),
+    databaseAway: proxy.cut,
+    databaseBack: proxy.mend,
+    logs: () => lines.join(''),
+    metrics: () => metrics.text(),
+    async close() {
+      await http.close()
+      await intake.close()
+      await database.close()
+      await direct.close()
+      await proxy.close()
+      await server.drop()
+    },
+  }
+}
+
+/** A TCP relay to the database that can be cut. */
+async function startProxy(target: URL) {
+  const sockets = new Set<Socket>()
+  let away = false
+  const relay = createTcpServer((near) => {
+    if (away) {
+      near.destroy()
+      return
+    }
+    const far = new (near.constructor as typeof Socket)().connect(Number(target.port), target.hostname)
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(one)
+      one.pipe(other)
+      one.on('error', () => other.destroy())
+      one.on('close', () => {
+        sockets.delete(one)
+        other.destroy()
+      })
+    }
+  })
+  await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve))
+  const url = new URL(target)
+  url.hostname = '127.0.0.1'
+  url.port = String((relay.address() as { port: number }).port)
+  return {
+    url: url.href,
+    cut() {
+      away = true
+      for (const socket of sockets) socket.destroy()
+    },
+    mend() {
+      away = false
+    },
+    close: () => new Promise<void>((resolve) => relay.close(() => resolve())),
+  }
+}
