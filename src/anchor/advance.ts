@@ -1,8 +1,8 @@
 /** What to do for an anchor that is not in a block: sign its first transaction, send again, outbid, or say why not. */
 import type { AnchorReason } from '../core/anchor-state.ts'
-import { type Account, pauseAccount } from '../store/accounts.ts'
-import { type Anchor, setAnchorReason } from '../store/anchors.ts'
-import type { Attempt } from '../store/attempts.ts'
+import { type Account, forgetResumed, pauseAccount } from '../store/accounts.ts'
+import { type Anchor, regressToPrepared, setAnchorReason } from '../store/anchors.ts'
+import { type Attempt, supersede } from '../store/attempts.ts'
 import { inLease } from '../store/lease-transaction.ts'
 import { hasCode, nonceAt, receiptOf } from './chain-reads.ts'
 import type { AnchorContext, PauseReason } from './context.ts'
@@ -14,6 +14,7 @@ import { noopPayload, offerOf, outbid, type Payload, payloadOf, sendAttempt, sub
 
 /** A registry call that failed is tried with twice the gas; failing again, the account is paused. */
 const MAX_REVERTS = 2
+const MAX_DOUBLINGS = 3
 
 /** What forbids to sign a first transaction now; null when nothing does. Also asked before a root is fixed. */
 export async function signingHindrance(
@@ -52,13 +53,13 @@ export async function startAnchor(
   attempts: readonly Attempt[],
 ): Promise<void> {
   const reverts = attempts.filter((attempt) => attempt.state === 'reverted').length
-  if (reverts >= MAX_REVERTS && account.pausedReason === null) {
+  if (reverts >= MAX_REVERTS && account.pausedReason === null && account.resumedReason !== 'reverted') {
     const detail = `Anchor ${anchor.id} failed in ${reverts} transactions, the last with ${attempts.at(-1)?.gasLimit} gas.`
     await pause(context, 'reverted', detail)
     return explain(context, anchor, { reason: 'paused', detail })
   }
   const base = payloadOf(anchor)
-  const payload = { ...base, gasLimit: base.gasLimit * 2 ** reverts }
+  const payload = { ...base, gasLimit: base.gasLimit * 2 ** Math.min(reverts, MAX_DOUBLINGS) }
   const check = await signingHindrance(context, sight, account, payload)
   if (check.hindrance !== null) return explain(context, anchor, check.hindrance)
   const { attempt, outcome } = await submitAnchor(
@@ -70,6 +71,11 @@ export async function startAnchor(
   )
   context.memory.firstSeenAtHead.set(attempt.id, sight.head)
   noteOutcome(context, anchor, attempt, outcome)
+  if (account.resumedReason !== null) {
+    await inLease(context.pool, context.lease, (client) =>
+      forgetResumed(client, account.chainId, account.address),
+    )
+  }
   await explain(context, anchor, refusalHindrance(outcome))
 }
 
@@ -85,23 +91,17 @@ export async function pushAnchor(
   const living = livingAttempts(attempts)
   const newest = living.at(-1)
   if (newest === undefined) return
-  if (now.nonceSpent) return nonceIsSpent(context, sight, anchor, living)
+  if (now.nonceSpent) return nonceIsSpent(context, sight, account, anchor, living)
   context.memory.spentAtHead.delete(anchor.id)
 
-  const raise = await raiseFor(context, sight, account, anchor, newest)
+  const kind = anchor.wish === 'cancel' ? 'noop' : newest.kind
+  const payload =
+    kind === 'noop'
+      ? noopPayload(newest.address)
+      : { ...payloadOf(anchor), gasLimit: Math.max(newest.gasLimit, payloadOf(anchor).gasLimit) }
+  const raise = await raiseFor(context, sight, account, anchor, newest, payload)
   if (raise.offer !== null) {
-    const payload =
-      newest.kind === 'noop'
-        ? noopPayload(newest.address)
-        : { ...payloadOf(anchor), gasLimit: newest.gasLimit }
-    const { attempt, outcome } = await outbid(
-      context,
-      anchor,
-      newest.kind,
-      newest.nonce,
-      payload,
-      raise.offer,
-    )
+    const { attempt, outcome } = await outbid(context, anchor, kind, newest.nonce, payload, raise.offer)
     context.memory.firstSeenAtHead.set(attempt.id, sight.head)
     noteOutcome(context, anchor, attempt, outcome)
     return explain(context, anchor, refusalHindrance(outcome))
@@ -115,7 +115,9 @@ export async function pushAnchor(
   }
   const hindrance = raise.hindrance ?? refusalHindrance(outcome) ?? stuckHindrance(context, anchor, living)
   // Between two sendings nothing new is known of why the last one was refused.
-  if (hindrance !== null || outcome?.kind === 'accepted') await explain(context, anchor, hindrance)
+  if (hindrance !== null || outcome?.kind === 'accepted' || isPast(anchor.reason)) {
+    await explain(context, anchor, hindrance)
+  }
 }
 
 async function raiseFor(
@@ -124,6 +126,7 @@ async function raiseFor(
   account: Account,
   anchor: Anchor,
   newest: Attempt,
+  payload: Payload,
 ): Promise<{ offer: Offer; hindrance: null } | { offer: null; hindrance: Hindrance | null }> {
   const { chain, clock, memory, signer } = context
   if (account.pausedReason !== null) return { offer: null, hindrance: pausedHindrance(account) }
@@ -131,13 +134,12 @@ async function raiseFor(
   memory.firstSeenAtHead.set(newest.id, firstSeen)
   const waitedMs = clock.now() - newest.createdAt.getTime()
   const ripe = waitedMs >= chain.fees.bumpAfterMs && sight.head > firstSeen
-  if (!ripe || newest.address !== signer.address) return { offer: null, hindrance: null }
+  if (!(ripe || anchor.wish !== null) || newest.address !== signer.address)
+    return { offer: null, hindrance: null }
 
   const quote = await quoteFees(sight.ask, chain.fees)
   const offer = raiseOffer(offerOf(newest), quote.offer, chain.fees)
   if (offer === null) return { offer: null, hindrance: overCapHindrance(context, quote) }
-  const payload =
-    newest.kind === 'noop' ? noopPayload(newest.address) : { ...payloadOf(anchor), gasLimit: newest.gasLimit }
   const hindrance = await spendingHindrance(context, sight, payload, offer)
   return hindrance === null ? { offer, hindrance } : { offer: null, hindrance }
 }
@@ -149,6 +151,7 @@ async function raiseFor(
 async function nonceIsSpent(
   context: AnchorContext,
   sight: Sight,
+  account: Account,
   anchor: Anchor,
   living: readonly Attempt[],
 ): Promise<void> {
@@ -162,6 +165,14 @@ async function nonceIsSpent(
   }
   for (const view of await context.endpoints.views()) {
     for (const attempt of living) if ((await receiptOf(view.ask, attempt.hash)) !== null) return
+  }
+  memory.spentAtHead.delete(anchor.id)
+  if (account.resumedReason === 'key_used_elsewhere') {
+    // An operator knows of it: the anchor gets another nonce, and this one's bytes can never be mined.
+    return inLease(context.pool, context.lease, async (client) => {
+      await supersede(client, anchor.id)
+      await regressToPrepared(client, anchor.id)
+    })
   }
   const detail = `Nonce ${nonce} of ${living[0]!.address} was spent on a transaction that Holdfast did not sign.`
   await pause(context, 'key_used_elsewhere', detail)
@@ -227,6 +238,11 @@ function stuckHindrance(
   if (anchor.reason !== null && anchor.detail !== null)
     return { reason: anchor.reason, detail: anchor.detail }
   return { reason: 'stuck', detail: `Sent ${living.length} times at rising fees and in no block yet.` }
+}
+
+/** Reasons that no longer hold once an endpoint was reached and the account may sign. */
+function isPast(reason: AnchorReason | null): boolean {
+  return reason === 'rpc_down' || reason === 'paused'
 }
 
 function noteOutcome(context: AnchorContext, anchor: Anchor, attempt: Attempt, outcome: SendOutcome): void {

@@ -12,8 +12,9 @@ import {
   lastMinedAnchor,
   openAnchors,
   readAnchor,
+  regressToSubmitted,
 } from '../store/anchors.ts'
-import { type Attempt, attemptsOf } from '../store/attempts.ts'
+import { type Attempt, attemptsOf, noteUnmined } from '../store/attempts.ts'
 import { inLease } from '../store/lease-transaction.ts'
 import { explain, pause, pausedHindrance, pushAnchor, signingHindrance, startAnchor } from './advance.ts'
 import { balanceOf, finalizedHead, nonceAt } from './chain-reads.ts'
@@ -68,11 +69,26 @@ async function requireAccount(context: AnchorContext, sight: Sight): Promise<Acc
   return requireAccount(context, sight)
 }
 
+/**
+ * The newest final anchor's block must stay. When it does not, nothing more is signed; once an operator has resumed,
+ * such anchors are followed again like any that a reorg took.
+ */
 async function checkFinality(context: AnchorContext, sight: Sight): Promise<void> {
-  const last = await lastMinedAnchor(context.pool, context.chain.chainId, 'finalized')
-  if (last === null || !(await contradictsFinal(sight, last))) return
-  const detail = `Anchor ${last.id} was final in block ${last.blockNumber} (${toHex(last.blockHash!)}), which the chain no longer holds.`
-  await pause(context, 'finality_contradicted', detail)
+  const { pool, lease, chain } = context
+  for (;;) {
+    const last = await lastMinedAnchor(pool, chain.chainId, 'finalized')
+    if (last === null || !(await contradictsFinal(sight, last))) return
+    const account = await requireAccount(context, sight)
+    if (account.resumedReason !== 'finality_contradicted') {
+      const detail = `Anchor ${last.id} was final in block ${last.blockNumber} (${toHex(last.blockHash!)}), which the chain no longer holds.`
+      return pause(context, 'finality_contradicted', detail)
+    }
+    await inLease(pool, lease, async (client) => {
+      await regressToSubmitted(client, last.id)
+      await noteUnmined(client, last.id)
+    })
+    context.onEvent({ type: 'reorged', chainId: chain.chainId, anchorId: last.id, root: toHex(last.root) })
+  }
 }
 
 /** Moves every open anchor to where the chain says it is, oldest first, and keeps those moving that are in no block. */

@@ -9,7 +9,7 @@ import type { ChainConfig } from '../core/chain-config.ts'
 import { type Hex, toHex } from '../core/hash.ts'
 import type { Clock } from '../core/ports.ts'
 import { takeNonce } from '../store/accounts.ts'
-import { type Anchor, markSubmitted } from '../store/anchors.ts'
+import { type Anchor, markSubmitted, setAnchorWish } from '../store/anchors.ts'
 import { type Attempt, type AttemptKind, insertAttempt, noteSending } from '../store/attempts.ts'
 import { inLease } from '../store/lease-transaction.ts'
 import type { Lease } from '../store/leases.ts'
@@ -62,6 +62,7 @@ export async function submitAnchor(
 
 /**
  * Another transaction on a nonce that is already this anchor's: the same call for more, or a no-op instead of it.
+ * What an operator wished for the anchor is thereby done.
  * @throws HoldfastError LEASE_LOST; what the signer throws
  */
 export async function outbid(
@@ -72,7 +73,9 @@ export async function outbid(
   payload: Payload,
   offer: Offer,
 ): Promise<{ attempt: Attempt; outcome: SendOutcome }> {
-  const attempt = await signAndStore(deps, anchor, kind, nonce, payload, offer, async () => {})
+  const attempt = await signAndStore(deps, anchor, kind, nonce, payload, offer, async (client) => {
+    if (anchor.wish !== null) await setAnchorWish(client, anchor.id, null)
+  })
   return { attempt, outcome: await sendAttempt(deps, attempt) }
 }
 

@@ -10,12 +10,15 @@ export type Account = {
   pausedReason: string | null
   pausedDetail: string | null
   pausedAt: Date | null
+  /** The pause that an operator lifted, until the anchorer has acted on it. */
+  resumedReason: string | null
   waitingReason: AnchorReason | null
   waitingDetail: string | null
 }
 
 const COLUMNS = `chain_id as "chainId", address, next_nonce as "nextNonce", paused_reason as "pausedReason",
-  paused_detail as "pausedDetail", paused_at as "pausedAt", waiting_reason as "waitingReason",
+  paused_detail as "pausedDetail", paused_at as "pausedAt", resumed_reason as "resumedReason",
+  waiting_reason as "waitingReason",
   waiting_detail as "waitingDetail"`
 
 export async function readAccount(
@@ -79,19 +82,33 @@ export async function pauseAccount(
   return rowCount === 1
 }
 
-/** Lets the account sign again, from `nextNonce` when given (it never goes down). */
+/**
+ * Lets the account sign again. The reason it was stopped for is kept until the anchorer has acted on it, so that the
+ * same finding does not stop it at once.
+ * @param chainNonce how many transactions of the account the chain holds; the next nonce never goes down
+ * @returns the reason that was lifted, or null when the account was not paused
+ */
 export async function resumeAccount(
-  client: pg.ClientBase,
+  client: pg.Pool | pg.ClientBase,
   chainId: number,
   address: string,
-  nextNonce?: number,
-): Promise<void> {
-  await client.query(
-    `update account set paused_reason = null, paused_detail = null, paused_at = null,
-       next_nonce = greatest(next_nonce, coalesce($3::bigint, next_nonce))
-     where chain_id = $1 and address = $2`,
-    [chainId, address, nextNonce ?? null],
+  chainNonce: number,
+): Promise<string | null> {
+  const { rows } = await client.query<{ reason: string }>(
+    `update account set resumed_reason = paused_reason, paused_reason = null, paused_detail = null, paused_at = null,
+       next_nonce = greatest(next_nonce, $3)
+     where chain_id = $1 and address = $2 and paused_reason is not null returning resumed_reason as reason`,
+    [chainId, address, chainNonce],
   )
+  return rows[0]?.reason ?? null
+}
+
+/** The anchorer has acted on the lifted pause: the same finding stops the account again from now on. */
+export async function forgetResumed(client: pg.ClientBase, chainId: number, address: string): Promise<void> {
+  await client.query('update account set resumed_reason = null where chain_id = $1 and address = $2', [
+    chainId,
+    address,
+  ])
 }
 
 /** Why batches that could be anchored are not; null when nothing holds them. Writes only what changed. */

@@ -32,7 +32,12 @@ export type Anchor = {
   finalizedAt: Date | null
   reason: AnchorReason | null
   detail: string | null
+  /** What an operator asked for and the anchorer has not done yet. */
+  wish: AnchorWish | null
 }
+
+/** `cancel`: spend the nonce on a no-op, then sign anew. `retry`: offer more now, not when the time comes. */
+export type AnchorWish = 'cancel' | 'retry'
 
 export type UnanchoredBatch = { id: number; root: Buffer; leafCount: number; firstReceivedAt: Date }
 
@@ -52,7 +57,7 @@ export type NewAnchor = Pick<
 const COLUMNS = `id, chain_id as "chainId", registry, publisher, mode, root, state, first_batch as "firstBatch",
   last_batch as "lastBatch", leaf_count as "leafCount", anchor_by as "anchorBy", created_at as "createdAt",
   transaction_hash as "transactionHash", block_number as "blockNumber", block_hash as "blockHash",
-  block_time as "blockTime", gas_used as "gasUsed", finalized_at as "finalizedAt", reason, detail`
+  block_time as "blockTime", gas_used as "gasUsed", finalized_at as "finalizedAt", reason, detail, wish`
 
 /** Members of an anchor are written this many rows a statement. */
 const MEMBER_ROWS = 8_192
@@ -165,7 +170,7 @@ export async function lastMinedAnchor(
 export async function markSubmitted(client: pg.ClientBase, id: number, publisher: string): Promise<void> {
   await moveOne(
     client,
-    `update anchor set state = 'submitted', publisher = $2, reason = null, detail = null
+    `update anchor set state = 'submitted', publisher = $2, reason = null, detail = null, wish = null
      where id = $1 and state = 'prepared'`,
     [id, publisher],
   )
@@ -181,7 +186,7 @@ export async function markMined(
   await moveOne(
     client,
     `update anchor set state = 'mined', publisher = $2, transaction_hash = $3, block_number = $4, block_hash = $5,
-       block_time = $6, gas_used = $7, reason = null, detail = null
+       block_time = $6, gas_used = $7, reason = null, detail = null, wish = null
      where id = $1 and state in ('submitted', 'mined')`,
     [id, publisher, at.transactionHash, at.blockNumber, at.blockHash, at.blockTime, at.gasUsed],
   )
@@ -215,7 +220,11 @@ export async function regressToSubmitted(client: pg.ClientBase, id: number): Pro
 
 /** Back to `prepared`: its nonce is finally spent on something else, and a new transaction may be signed. */
 export async function regressToPrepared(client: pg.ClientBase, id: number): Promise<void> {
-  await moveOne(client, `update anchor set state = 'prepared' where id = $1 and state = 'submitted'`, [id])
+  await moveOne(
+    client,
+    `update anchor set state = 'prepared', wish = null where id = $1 and state = 'submitted'`,
+    [id],
+  )
 }
 
 /** Why the anchor is late or not moving; null when it moves. Writes only what changed. */
@@ -230,6 +239,19 @@ export async function setAnchorReason(
      where id = $1 and (reason is distinct from $2 or detail is distinct from $3)`,
     [id, reason, detail],
   )
+}
+
+/** Leaves an operator's wish for the anchorer's next look; null takes it back. False when there is no such open anchor. */
+export async function setAnchorWish(
+  client: pg.Pool | pg.ClientBase,
+  id: number,
+  wish: AnchorWish | null,
+): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `update anchor set wish = $2 where id = $1 and state in ('prepared', 'submitted')`,
+    [id, wish],
+  )
+  return rowCount === 1
 }
 
 async function moveOne(client: pg.ClientBase, text: string, values: unknown[]): Promise<void> {

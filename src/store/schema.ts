@@ -87,6 +87,8 @@ type AnchorTable = {
   finalized_at: Date | null
   reason: AnchorReason | null
   detail: string | null
+  /** What an operator asked for and the anchorer has not done yet. */
+  wish: 'cancel' | 'retry' | null
 }
 
 type AnchorBatchTable = {
@@ -130,6 +132,8 @@ type AccountTable = {
   paused_reason: string | null
   paused_detail: string | null
   paused_at: Date | null
+  /** The pause that an operator lifted, until the anchorer has acted on it. */
+  resumed_reason: string | null
   /** Why batches that belong to no anchor yet are not being anchored, when they could be. */
   waiting_reason: AnchorReason | null
   waiting_detail: string | null

@@ -91,6 +91,7 @@ const STATEMENTS = [
     finalized_at timestamptz,
     reason text,
     detail text,
+    wish text check (wish in ('cancel', 'retry')),
     unique (chain_id, first_batch),
     check (last_batch >= first_batch),
     check (state not in ('mined', 'finalized') or (transaction_hash is not null and block_hash is not null))
@@ -136,6 +137,7 @@ const STATEMENTS = [
     paused_reason text,
     paused_detail text,
     paused_at timestamptz,
+    resumed_reason text,
     waiting_reason text,
     waiting_detail text,
     primary key (chain_id, address)

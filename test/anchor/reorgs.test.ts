@@ -1,0 +1,87 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { toHex } from '../../src/core/hash.ts'
+import { createStage, type Stage } from './support/harness.ts'
+
+let stage: Stage
+afterEach(() => stage?.close())
+
+describe('a reorg', () => {
+  it('that empties the block sends the anchor back, and its bytes out again', async () => {
+    stage = await createStage()
+    await stage.seal()
+    const anchorer = await stage.anchorer()
+    await anchorer.tick()
+    const before = await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
+    await stage.anvil.reorg(1)
+    const after = await stage.untilAnchor(
+      'another block',
+      (anchor) => anchor.state === 'mined' && !anchor.blockHash!.equals(before.blockHash!),
+    )
+    expect(after.transactionHash).toEqual(before.transactionHash)
+    expect(stage.events.map((event) => event.type)).toEqual(['anchored', 'reorged', 'anchored'])
+    await stage.anvil.mine(6)
+    await stage.untilAnchor('a final anchor', (anchor) => anchor.state === 'finalized')
+    expect(await stage.rootsOnChain()).toEqual(new Map([[toHex(after.root), 1]]))
+    expect(await stage.attempts()).toHaveLength(1)
+  })
+
+  it('that moves the transaction to another block refreshes block number, hash and time', async () => {
+    stage = await createStage()
+    await stage.seal()
+    const anchorer = await stage.anchorer()
+    await anchorer.tick()
+    const before = await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
+    await stage.anvil.mine(2)
+    const [attempt] = await stage.attempts()
+    await stage.anvil.reorg(3, [[toHex(attempt!.raw), 2]])
+    const after = await stage.untilAnchor(
+      'another block',
+      (anchor) => anchor.state === 'mined' && anchor.blockNumber === before.blockNumber! + 2,
+    )
+    expect(after.blockHash).not.toEqual(before.blockHash)
+    expect(stage.events.map((event) => event.type)).toContain('reorged')
+    await stage.anvil.mine(6)
+    await stage.untilAnchor('a final anchor', (anchor) => anchor.state === 'finalized')
+  })
+
+  it('that takes several anchors back brings all of them out again, in the order of their nonces', async () => {
+    stage = await createStage()
+    const anchorer = await stage.anchorer()
+    for (let id = 1; id <= 3; id += 1) {
+      await stage.seal()
+      await anchorer.tick()
+      await stage.untilAnchor('a mined anchor', (anchor) => anchor.id === id && anchor.state === 'mined')
+    }
+    await stage.anvil.reorg(3)
+    await stage.untilAnchor(
+      'three reorgs',
+      () => stage.events.filter((e) => e.type === 'reorged').length === 3,
+    )
+    await stage.anvil.mine(6)
+    await stage.untilAnchor('a final anchor', (anchor) => anchor.state === 'finalized')
+    const anchors = await stage.anchors()
+    expect(anchors.map((anchor) => anchor.state)).toEqual(['finalized', 'finalized', 'finalized'])
+    expect([...(await stage.rootsOnChain()).values()]).toEqual([1, 1, 1])
+    expect((await stage.attempts()).map((attempt) => attempt.nonce)).toEqual([0, 1, 2])
+  })
+
+  it('past what was final stops the account and raises the alarm, until an operator resumes it', async () => {
+    stage = await createStage({ chain: { confirmations: 1 } })
+    await stage.seal()
+    const anchorer = await stage.anchorer()
+    await anchorer.tick()
+    await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
+    await stage.anvil.mine(1)
+    await stage.untilAnchor('a final anchor', (anchor) => anchor.state === 'finalized')
+    await stage.anvil.reorg(2)
+    await stage.anvil.mine(1)
+    await stage.seal()
+    await anchorer.tick()
+    expect(anchorer.status()).toMatchObject({
+      reason: 'paused',
+      paused: { reason: 'finality_contradicted' },
+    })
+    expect(stage.events.at(-1)).toMatchObject({ type: 'paused', reason: 'finality_contradicted' })
+    expect(await stage.anchors()).toHaveLength(1)
+  })
+})
