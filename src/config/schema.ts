@@ -101,7 +101,9 @@ export const configSchema = z.strictObject({
   seal: z
     .strictObject({
       maxAgeMs: milliseconds.default(1000),
-      maxLeaves: z.int().min(1).max(4_294_967_295).default(1_048_576),
+      maxLeaves: z.int().min(1).max(4_194_304).default(1_048_576),
+      /** Runs of one tier of the leaf index that are merged into one of the next. */
+      mergeFanOut: z.int().min(2).max(64).default(4),
     })
     .prefault({}),
   auth: z.strictObject({ publicReceipts: z.boolean().default(true) }).prefault({}),

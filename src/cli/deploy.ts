@@ -1,0 +1,55 @@
+import { deployRegistry } from '../anchor/deploy.ts'
+import { createEndpoints } from '../anchor/endpoints.ts'
+import { privateKeySigner } from '../anchor/signer.ts'
+import { loadConfig } from '../config/load.ts'
+import type { Config } from '../config/schema.ts'
+import { readPrivateKey, secretsOf } from '../config/secrets.ts'
+import { type Logger, noMetrics, systemClock } from '../core/ports.ts'
+import { createLogger } from '../ops/logger.ts'
+
+const RPC_TIMEOUT_MS = 10_000
+
+export async function deploy(): Promise<void> {
+  const config = loadConfig(process.env)
+  const logger = createLogger({ ...config.log, level: 'warn', secrets: secretsOf(config, process.env) })
+  for (const line of await deployEverywhere(config, process.env, logger)) console.log(line)
+}
+
+/** Puts the registry on every chain that names none; says what was done, a line a chain. */
+export async function deployEverywhere(
+  config: Config,
+  env: Readonly<Record<string, string | undefined>>,
+  logger: Logger,
+): Promise<string[]> {
+  const lines: string[] = []
+  for (const chain of config.chains) {
+    const { chainId } = chain
+    if (chain.registry !== undefined) {
+      lines.push(`chain ${chainId}: ${chain.registry} is configured, nothing to deploy`)
+      continue
+    }
+    const endpoints = createEndpoints({
+      ...chain,
+      timeoutMs: RPC_TIMEOUT_MS,
+      clock: systemClock,
+      logger,
+      metrics: noMetrics,
+    })
+    try {
+      await endpoints.requireChain()
+      const signer = privateKeySigner(readPrivateKey(chain.signer, env))
+      const { address, transactionHash } = await deployRegistry({
+        endpoints,
+        chainId,
+        signer,
+        fees: chain.fees,
+      })
+      lines.push(
+        `chain ${chainId}: ${address} ${transactionHash ? `deployed in ${transactionHash}` : 'was there'}`,
+      )
+    } finally {
+      endpoints.close()
+    }
+  }
+  return lines
+}

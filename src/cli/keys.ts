@@ -1,0 +1,30 @@
+import { HoldfastError } from '../core/errors.ts'
+import { createSource, listSources, revokeSource } from '../store/sources.ts'
+import { withDatabase } from './database-url.ts'
+
+export async function createKey(name: string, options: { scope: string[] }): Promise<void> {
+  const { source, key } = await withDatabase(({ pool }) =>
+    createSource(pool, { name, scopes: options.scope }),
+  )
+  console.error(`Key of ${source.name} (${source.scopes.join(', ')}); it is shown only now:`)
+  console.log(key)
+}
+
+export async function listKeys(): Promise<void> {
+  const sources = await withDatabase(({ pool }) => listSources(pool))
+  if (sources.length === 0) console.log('No keys. Make one: holdfast keys create <name>')
+  for (const { name, scopes, createdAt, revokedAt } of sources) {
+    const state = revokedAt ? `revoked ${revokedAt.toISOString()}` : 'active'
+    console.log([name, scopes.join(','), `created ${createdAt.toISOString()}`, state].join('\t'))
+  }
+}
+
+export async function revokeKey(name: string): Promise<void> {
+  const revoked = await withDatabase(({ pool }) => revokeSource(pool, name))
+  if (!revoked)
+    throw new HoldfastError(
+      'NOT_FOUND',
+      `No active key is named ${JSON.stringify(name)}; see holdfast keys list.`,
+    )
+  console.log(`Revoked ${name}; daemons refuse it within 5 seconds.`)
+}

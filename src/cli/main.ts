@@ -1,0 +1,98 @@
+#!/usr/bin/env node
+/** The `holdfast` command. Each subcommand has a file of its own; here are only its words. */
+import { readFileSync } from 'node:fs'
+import { Command, Option } from 'commander'
+import { deploy } from './deploy.ts'
+import { dev } from './dev.ts'
+import { createKey, listKeys, revokeKey } from './keys.ts'
+import { migrate } from './migrate.ts'
+import { push } from './push.ts'
+import { fetchReceipt } from './receipt.ts'
+import { reportError } from './report-error.ts'
+import { serve } from './serve.ts'
+import { showStatus } from './status.ts'
+import { verify } from './verify.ts'
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+
+const program = new Command('holdfast')
+  .description('Push 32-byte hashes, prove later that they existed: Merkle batches anchored on an EVM chain.')
+  .version(version)
+  .showHelpAfterError()
+
+const url = () => new Option('--url <url>', 'the daemon').env('HOLDFAST_URL').default('http://127.0.0.1:8080')
+const key = () =>
+  new Option(
+    '--key <key>',
+    'API key; `holdfast dev` leaves one in .holdfast/api-key, which is used otherwise',
+  ).env('HOLDFAST_API_KEY')
+
+program
+  .command('dev')
+  .description('everything on this machine: PostgreSQL, a development chain, the contract, a key, the daemon')
+  .option('--port <port>', 'of the API', '8080')
+  .option('--rpc-port <port>', 'of the development chain', '8545')
+  .option('--postgres-port <port>', 'of PostgreSQL (default: a free one)')
+  .option('--state <folder>', 'what is kept between runs', '.holdfast')
+  .action(dev)
+program
+  .command('serve')
+  .description(
+    'the daemon, against the DATABASE_URL, RPC and key of the configuration (docs/configuration.md)',
+  )
+  .action(serve)
+program.command('migrate').description('brings the database at DATABASE_URL to this version').action(migrate)
+program
+  .command('deploy')
+  .description('deploys the registry on every configured chain, unless it is there')
+  .action(deploy)
+
+const keys = program.command('keys').description('API keys of producers, auditors and operators')
+keys
+  .command('create <name>')
+  .description('makes a key and prints it, once')
+  .option('--scope <scope...>', 'ingest, audit or admin', ['ingest'])
+  .action(createKey)
+keys.command('list').description('lists sources and their scopes').action(listKeys)
+keys.command('revoke <name>').description('ends a key; effective within 5 seconds').action(revokeKey)
+
+program
+  .command('push <file...>')
+  .description('pushes the hashes in a file, or in standard input (-): a hex hash or an NDJSON item a line')
+  .option('--records', 'each line is a JSON record; it is hashed here and only its hash leaves')
+  .option('--files', 'the arguments are documents: the SHA-256 of each one’s bytes is pushed')
+  .addOption(url())
+  .addOption(key())
+  .action(push)
+program
+  .command('receipt <hash>')
+  .description('prints the receipt of a record hash')
+  .option('--wait [seconds]', 'waits until it is anchored')
+  .addOption(url())
+  .addOption(key())
+  .action(fetchReceipt)
+program
+  .command('verify <receipt>')
+  .description(
+    'checks a receipt (file, - or JSON) against the chain; needs no daemon. Exit status: 0 valid, 1 not, 2 unknown',
+  )
+  .option('--rpc <url...>', 'RPC endpoints of the receipt’s chain', undefined)
+  .option('--registry <address>', 'the registry it must be in')
+  .option('--publisher <address>', 'the account that must have anchored it')
+  .option('--record <file>', 'the JSON record itself, to be hashed and compared')
+  .option('--hash <hash>', 'the hash that the receipt must be for')
+  .option('--json', 'prints the result as JSON')
+  .action(verify)
+program
+  .command('status')
+  .description('what waits at each step, and how every chain stands')
+  .option('--json', 'prints the answer as it is')
+  .addOption(url())
+  .addOption(key())
+  .action(showStatus)
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  process.exitCode = reportError(error)
+}

@@ -1,0 +1,56 @@
+import { createHoldfastClient } from '../client/client.ts'
+import { apiKeyFrom } from './api-key.ts'
+
+type Options = { url: string; key?: string; json?: boolean }
+
+/** The parts of `/v1/status` that fit a terminal. */
+type Status = {
+  intake: { waitingToSeal: number; oldestReceivedAt: string | null }
+  sealed: { leaves: number; batches: number; lastSealedAt: string | null }
+  chains: {
+    chainId: string
+    address: string
+    balanceWei: string | null
+    nextTick: string | null
+    reason: string | null
+    detail: string | null
+    lastAnchor: {
+      id: number
+      state: string
+      transactionHash: string | null
+      blockNumber: number | null
+    } | null
+    inFlight: { id: number; state: string } | null
+    backlog: { batches: number; leaves: number } | null
+  }[]
+}
+
+export async function showStatus(options: Options): Promise<void> {
+  const answer = await createHoldfastClient({ url: options.url, ...apiKeyFrom(options) }).status()
+  console.log(options.json ? JSON.stringify(answer, null, 2) : describe(answer as unknown as Status))
+}
+
+function describe({ intake, sealed, chains }: Status): string {
+  const lines = [
+    `to seal   ${intake.waitingToSeal} hashes${intake.oldestReceivedAt ? `, the oldest from ${intake.oldestReceivedAt}` : ''}`,
+    `sealed    ${sealed.leaves} hashes in ${sealed.batches} batches`,
+  ]
+  for (const chain of chains) {
+    const { lastAnchor, inFlight, backlog } = chain
+    lines.push('', `${chain.chainId}  as ${chain.address}, next tick ${chain.nextTick ?? '-'}`)
+    lines.push(
+      `  balance   ${chain.balanceWei === null ? 'unknown' : `${Number(chain.balanceWei) / 1e18} ETH`}`,
+    )
+    lines.push(
+      `  waiting   ${backlog ? `${backlog.leaves} hashes in ${backlog.batches} batches` : 'unknown'}`,
+    )
+    if (inFlight) lines.push(`  in flight anchor ${inFlight.id}, ${inFlight.state}`)
+    lines.push(
+      lastAnchor
+        ? `  last      anchor ${lastAnchor.id}, ${lastAnchor.state}, block ${lastAnchor.blockNumber}, ${lastAnchor.transactionHash}`
+        : '  last      none yet',
+    )
+    if (chain.reason) lines.push(`  LATE      ${chain.reason}: ${chain.detail ?? ''}`)
+  }
+  return lines.join('\n')
+}

@@ -1,0 +1,193 @@
+/**
+ * Wires the steps together: intake → seal → anchor → prove, with HTTP in front. The one place, beside the command
+ * line, that sees every room. What is started here is undone in reverse by `close`.
+ */
+import { type Anchorer, createAnchorer } from './anchor/anchorer.ts'
+import { privateKeySigner } from './anchor/signer.ts'
+import type { Config } from './config/schema.ts'
+import { readPrivateKey } from './config/secrets.ts'
+import { type Logger, systemClock } from './core/ports.ts'
+import { createHealth } from './health.ts'
+import type { HoldfastEvent } from './http/deps.ts'
+import { createServer } from './http/server.ts'
+import { createIntakeQueue } from './ingest/intake-queue.ts'
+import { anchorTree } from './merkle/anchor-tree.ts'
+import { createEventFeed } from './notify/event-feed.ts'
+import { createDeadline, scheduleTick, type Tick } from './ops/cron.ts'
+import type { PrometheusMetrics } from './ops/metrics.ts'
+import { createShutdown } from './ops/shutdown.ts'
+import { createProver } from './prove/prover.ts'
+import { startSealer } from './seal/sealer.ts'
+import { createStatus } from './status.ts'
+import { openDatabase } from './store/database.ts'
+import { appendIntake } from './store/intake.ts'
+import { requireMigrated } from './store/migrate.ts'
+import { listAnchors, listBatches, readAnchor, readBatch } from './store/read-lists.ts'
+import { readTiles } from './store/read-proofs.ts'
+import { findByKeyHash } from './store/sources.ts'
+import { verifyReceipt } from './verify/verify-receipt.ts'
+
+export type Daemon = {
+  /** Where it listens. */
+  url: string
+  /** Anchors now on every chain, as its cron tick would; rejects when one could not. */
+  tick(): Promise<void>
+  /** Stops taking requests, commits what was accepted, finishes the batch and the pass under way. False when that took too long. */
+  close(): Promise<boolean>
+}
+
+/** One chain's anchoring and its schedule. */
+type ScheduledChain = { anchorer: Anchorer; tick: Tick }
+
+const SEAL_LEASE_TTL_MS = 5_000
+const SEAL_BEFORE_TICK_MS = 60_000
+const SHUTDOWN_DEADLINE_MS = 25_000
+
+/**
+ * Starts the daemon against a migrated database. Resolves when it listens; chains and even the database may go away
+ * and come back afterwards.
+ * @throws HoldfastError INVALID_CONFIG (schema older than this version, unreadable key), WRONG_CHAIN
+ */
+export async function startDaemon(options: {
+  config: Config
+  /** Where signing keys are looked up. */
+  env: Readonly<Record<string, string | undefined>>
+  logger: Logger
+  metrics: PrometheusMetrics
+  /** Distinct for every process: names it in leases. */
+  owner: string
+  /** The instant at which the process kills itself, for fault tests. */
+  faultPoint?: string | undefined
+}): Promise<Daemon> {
+  const { config, env, logger, metrics, owner } = options
+  const clock = systemClock
+  const undo = createShutdown({ logger, deadlineMs: SHUTDOWN_DEADLINE_MS })
+  const faultPoint = killAt(options.faultPoint)
+  try {
+    const open = (name: string, poolSize: number) => {
+      const database = openDatabase({ url: config.database.url, poolSize, name: `holdfast-${name}`, logger })
+      undo.defer(`${name} connections`, database.close)
+      return database
+    }
+    const writes = open('ingest', config.ingest.commitsInFlight)
+    const reads = open('read', config.database.readPoolSize)
+    const anchoring = open('anchor', config.database.poolSize)
+    await requireMigrated(reads)
+
+    const events = createEventFeed<HoldfastEvent>(logger)
+    const intake = createIntakeQueue({
+      append: (chunks) => appendIntake(writes.pool, chunks),
+      limits: config.ingest,
+      clock,
+      metrics,
+    })
+    undo.defer('intake', intake.close)
+
+    const sealer = startSealer({
+      workerUrl: new URL('./seal/worker.js', import.meta.url),
+      databaseUrl: config.database.url,
+      owner,
+      options: { ...config.seal, leaseTtlMs: SEAL_LEASE_TTL_MS },
+      logger,
+      metrics,
+      onSealed: ({ batchId, leafCount, root }) =>
+        events.publish({
+          type: 'sealed',
+          batchId: String(batchId),
+          leafCount,
+          root: `0x${root.toString('hex')}`,
+        }),
+      faultPoint: options.faultPoint,
+    })
+    undo.defer('sealer', sealer.close)
+
+    const chains: ScheduledChain[] = []
+    const deadlines = config.chains.map((chain) => createDeadline(chain))
+    const anchorBy = (receivedAtMs: number) =>
+      deadlines.length === 0 ? null : Math.min(...deadlines.map((deadline) => deadline(receivedAtMs)))
+    for (const [i, chain] of config.chains.entries()) {
+      const anchorer = createAnchorer({
+        chain,
+        pool: anchoring.pool,
+        signer: privateKeySigner(readPrivateKey(chain.signer, env)),
+        anchorTree,
+        sealPending: async () => void (await sealer.flush(SEAL_BEFORE_TICK_MS)),
+        anchorByOf: deadlines[i]!,
+        clock,
+        logger,
+        metrics,
+        owner,
+        onEvent: (event) => {
+          if (event.type !== 'paused') events.publish(event)
+        },
+        ...(faultPoint ? { faultPoint } : {}),
+      })
+      undo.defer(`anchoring on chain ${chain.chainId}`, anchorer.close)
+      await anchorer.start()
+      const tick = scheduleTick({
+        name: `anchor:${chain.chainId}`,
+        cron: chain.cron,
+        timezone: 'UTC',
+        run: anchorer.tick,
+        logger,
+        metrics,
+      })
+      undo.defer(`tick of chain ${chain.chainId}`, tick.close)
+      chains.push({ anchorer, tick })
+    }
+
+    const registries = new Set(chains.map(({ anchorer }) => anchorer.status().registry))
+    const server = await createServer({
+      settings: { ...config.http, ...config.auth },
+      intake,
+      prover: createProver({
+        pool: reads.pool,
+        anchorBy,
+        pendingReason: () =>
+          chains.map(({ anchorer }) => anchorer.status().reason).find((reason) => reason) ?? null,
+      }),
+      verify: (receipt) =>
+        verifyReceipt(receipt, {
+          rpc: (chainId) => config.chains.find((chain) => chain.chainId === chainId)?.rpcUrls,
+          ...(registries.size === 1 ? { expect: { registry: [...registries][0]! } } : {}),
+        }),
+      anchorBy,
+      lists: {
+        batches: (page) => listBatches(reads.pool, page),
+        batch: (id) => readBatch(reads.pool, id),
+        tile: async (batchId, level, index) =>
+          (await readTiles(reads.pool, [{ batchId, level, index }]))[0] ?? null,
+        anchors: (page) => listAnchors(reads.pool, page),
+        anchor: (id) => readAnchor(reads.pool, id),
+      },
+      findSource: (keyHash) => findByKeyHash(reads.pool, keyHash),
+      status: createStatus({ pool: reads.pool, chains, intake }),
+      events,
+      health: createHealth({ database: reads, chains, clock, sealMaxAgeMs: config.seal.maxAgeMs }),
+      metricsPage: metrics,
+      logger,
+      metrics,
+      clock,
+    })
+    undo.defer('http', server.close)
+    const url = await server.listen()
+    logger.info({ url }, 'listening')
+
+    return {
+      url,
+      tick: async () => void (await Promise.all(chains.map(({ tick }) => tick.trigger()))),
+      close: () => undo.run('close'),
+    }
+  } catch (error) {
+    await undo.run('failed to start')
+    throw error
+  }
+}
+
+/** For fault tests: the process dies as by `kill -9` when it reaches the named instant. */
+function killAt(wanted: string | undefined): ((name: string) => void) | undefined {
+  if (wanted === undefined) return undefined
+  return (name) => {
+    if (name === wanted) process.kill(process.pid, 'SIGKILL')
+  }
+}

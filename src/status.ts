@@ -1,0 +1,34 @@
+import type { Anchorer } from './anchor/anchorer.ts'
+import type { IntakeQueue } from './ingest/intake-queue.ts'
+import type { Tick } from './ops/cron.ts'
+import type { Pool } from './store/database.ts'
+import { intakeBacklog } from './store/intake.ts'
+import { sealedTotals } from './store/read-lists.ts'
+import { asStoreError } from './store/unavailable.ts'
+
+/** What `/v1/status` answers: how much waits at each step, since when, and how every chain stands. */
+export function createStatus(deps: {
+  pool: Pool
+  chains: readonly { anchorer: Pick<Anchorer, 'status'>; tick: Pick<Tick, 'nextRun'> }[]
+  intake: Pick<IntakeQueue, 'pending'>
+}): () => Promise<object> {
+  return async () => {
+    try {
+      const [waiting, sealed] = await Promise.all([intakeBacklog(deps.pool), sealedTotals(deps.pool)])
+      return {
+        intake: {
+          committing: deps.intake.pending().requests,
+          waitingToSeal: waiting.leaves,
+          oldestReceivedAt: waiting.oldestMs === null ? null : new Date(waiting.oldestMs).toISOString(),
+        },
+        sealed,
+        chains: deps.chains.map(({ anchorer, tick }) => {
+          const { chainId, ...rest } = anchorer.status()
+          return { chainId: `eip155:${chainId}`, nextTick: tick.nextRun(), ...rest }
+        }),
+      }
+    } catch (error) {
+      throw asStoreError(error)
+    }
+  }
+}
