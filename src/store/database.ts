@@ -50,7 +50,15 @@ export function openDatabase(options: DatabaseOptions): Database {
     client.on('error', (error) => options.logger?.debug({ err: error }, 'connection lost')),
   )
   const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) })
-  return { db, pool, close: () => db.destroy() }
+  return {
+    db,
+    pool,
+    async close() {
+      // kysely ends the pool only when kysely itself has used it.
+      await db.destroy()
+      if (!pool.ending) await pool.end()
+    },
+  }
 }
 
 function parserOf(oid: number, format: 'text' | 'binary'): unknown {
