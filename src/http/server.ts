@@ -53,6 +53,8 @@ export async function createServer(deps: HttpDeps): Promise<HttpServer> {
     },
     return503OnClosing: false,
     forceCloseConnections: 'idle',
+    // An unknown query parameter is a fault, not something to drop.
+    ajv: { customOptions: { removeAdditional: false } },
     routerOptions: { maxParamLength: 256 },
     clientErrorHandler(error, socket) {
       if (error.code === 'ECONNRESET' || !socket.writable) {

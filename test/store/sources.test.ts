@@ -1,0 +1,66 @@
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { type Database, openDatabase } from '../../src/store/database.ts'
+import {
+  createSource,
+  findByKeyHash,
+  hashApiKey,
+  listSources,
+  revokeSource,
+} from '../../src/store/sources.ts'
+import { createTestDatabase, type TestDatabase } from '../support/database.ts'
+
+let server: TestDatabase
+let database: Database
+beforeAll(async () => {
+  server = await createTestDatabase()
+  database = openDatabase({ url: server.url, poolSize: 2, name: 'test' })
+})
+afterAll(async () => {
+  await database.close()
+  await server.drop()
+})
+
+it('a source is found by its key until it is revoked, and stays listed', async () => {
+  const { pool } = database
+  const { source, key } = await createSource(pool, { name: 'erp', scopes: ['audit', 'ingest', 'audit'] })
+  expect(source).toMatchObject({ name: 'erp', scopes: ['ingest', 'audit'] })
+  expect(await findByKeyHash(pool, hashApiKey(key))).toEqual(source)
+  expect(await findByKeyHash(pool, hashApiKey(`${key}x`))).toBeNull()
+  expect(await revokeSource(pool, 'erp')).toBe(true)
+  expect(await revokeSource(pool, 'erp')).toBe(false)
+  expect(await revokeSource(pool, 'nobody')).toBe(false)
+  expect(await findByKeyHash(pool, hashApiKey(key))).toBeNull()
+  const [row] = await listSources(pool)
+  expect(row).toMatchObject({ id: source.id, name: 'erp' })
+  expect(row!.revokedAt!.getTime()).toBeGreaterThanOrEqual(row!.createdAt.getTime())
+})
+
+it('keys are never the same', async () => {
+  const keys = new Set<string>()
+  for (let i = 0; i < 20; i++) {
+    keys.add((await createSource(database.pool, { name: `many ${i}`, scopes: ['ingest'] })).key)
+  }
+  expect(keys.size).toBe(20)
+})
+
+it.each([
+  ['a name that is taken', { name: 'taken', scopes: ['ingest'] }, 'A source named "taken" exists already.'],
+  [
+    'an empty name',
+    { name: '', scopes: ['ingest'] },
+    'A source needs a name of 1 to 100 characters on one line.',
+  ],
+  ['a name of two lines', { name: 'a\nb', scopes: ['ingest'] }, 'A source needs a name'],
+  ['no scope', { name: 'a', scopes: [] }, 'No scope given; scopes are ingest, audit, admin.'],
+  [
+    'an unknown scope',
+    { name: 'a', scopes: ['write'] },
+    'Unknown scope "write"; scopes are ingest, audit, admin.',
+  ],
+])('refuses %s', async (_name, wish, message) => {
+  if (wish.name === 'taken') await createSource(database.pool, wish)
+  await expect(createSource(database.pool, wish)).rejects.toMatchObject({
+    code: 'INVALID_REQUEST',
+    message: expect.stringContaining(message),
+  })
+})
