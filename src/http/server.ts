@@ -67,13 +67,16 @@ export async function createServer(deps: HttpDeps): Promise<HttpServer> {
     frameworkErrors: (error, request, reply) => answerError(error, request, reply),
   })
 
+  const warnings = createWarnings(deps)
+
   function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
     const known = asHoldfastError(error)
     if (known.code === 'INTERNAL') {
       logger.error({ err: error, method: request.method, route: request.routeOptions.url }, 'request failed')
     } else if (known.kind === 'retry') {
-      logger.warn({ code: known.code, route: request.routeOptions.url, err: known.cause }, known.message)
+      warnings.log(known, request.routeOptions.url)
     }
+    deps.metrics.count('holdfast_http_problems_total', 1, { code: known.code })
     // Fastify closes the connection after a body that was not read to its end. A client that still sends would then
     // lose the answer, so what is left of a moderate body is read and thrown away instead.
     const left = Number(request.headers['content-length'] ?? Number.NaN)
@@ -131,6 +134,19 @@ export async function createServer(deps: HttpDeps): Promise<HttpServer> {
       await app.close()
       clearTimeout(impatience)
       requests.stop()
+    },
+  }
+}
+
+/** Logs errors that pass, each code once a second: under load there may be thousands, and metrics count them all. */
+function createWarnings({ logger, clock }: Pick<HttpDeps, 'logger' | 'clock'>) {
+  const loggedAt = new Map<string, number>()
+  return {
+    log(error: HoldfastError, route: string | undefined): void {
+      const age = clock.now() - (loggedAt.get(error.code) ?? Number.NEGATIVE_INFINITY)
+      if (age >= 0 && age < 1_000) return
+      loggedAt.set(error.code, clock.now())
+      logger.warn({ code: error.code, route, err: error.cause }, error.message)
     },
   }
 }

@@ -1,0 +1,169 @@
+import { createHash } from 'node:crypto'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { HoldfastError } from '../../src/core/errors.ts'
+import { until } from '../support/wait.ts'
+import { type ServerUnderTest, startServer } from './server-under-test.ts'
+
+let server: ServerUnderTest
+beforeEach(async () => {
+  server = await startServer({ limits: { maxPendingBytes: 64 * 1024 } })
+})
+afterEach(() => server.close())
+
+const hexOf = (n: number) => createHash('sha256').update(`record ${n}`).digest('hex')
+
+function push(body: string | Buffer, type = 'application/json') {
+  return server.call('/v1/records', { method: 'POST', body, headers: { 'content-type': type } })
+}
+
+const problem = async (response: Response) => (await response.json()) as Record<string, unknown>
+
+describe('the database away at ingest', () => {
+  it('is 503 with Retry-After for every kind of body, and over when it is back', async () => {
+    expect((await push(`{"hash":"${hexOf(0)}"}`)).status).toBe(202)
+    server.databaseAway()
+    const bodies: [string | Buffer, string][] = [
+      [`{"hash":"${hexOf(1)}"}`, 'application/json'],
+      [JSON.stringify({ records: [1, 2] }), 'application/json'],
+      [Buffer.alloc(64), 'application/octet-stream'],
+      [`"${hexOf(2)}"\n`, 'application/x-ndjson'],
+    ]
+    for (const [body, type] of bodies) {
+      const response = await push(body, type)
+      expect(response.status).toBe(503)
+      expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0)
+      expect(await problem(response)).toMatchObject({
+        code: 'DATABASE_UNAVAILABLE',
+        ...(type === 'application/x-ndjson' && { accepted: 0, line: 1 }),
+      })
+    }
+    expect(await server.stored()).toHaveLength(1)
+    server.databaseBack()
+    await until(async () => (await push(`{"hash":"${hexOf(3)}"}`)).status === 202, {
+      what: 'ingest to recover',
+    })
+    expect(await server.stored()).toHaveLength(2)
+  })
+
+  it('is 503 for readers, and in the middle of a stream an honest end', async () => {
+    server.databaseAway()
+    for (const path of [`/v1/records/${hexOf(1)}`, `/v1/records/${hexOf(1)}/receipt`]) {
+      const response = await server.call(path, { key: null })
+      expect(response.status).toBe(503)
+      expect(await problem(response)).toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
+    }
+    const response = await server.call('/v1/receipts', {
+      method: 'POST',
+      key: null,
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ hashes: [hexOf(1)] }),
+    })
+    expect(response.status).toBe(503)
+    server.databaseBack()
+  })
+})
+
+describe('more than fits', () => {
+  it('is OVERLOADED with Retry-After, and what was acknowledged is stored', async () => {
+    const lock = await server.database.pool.connect()
+    await lock.query('begin')
+    await lock.query('lock table intake in access exclusive mode')
+    const body = Buffer.alloc(32 * 1024, 1)
+    const requests = Array.from({ length: 6 }, () => push(body, 'application/octet-stream'))
+    const statuses: number[] = []
+    for (const request of requests) void request.then(({ status }) => statuses.push(status))
+    await until(() => statuses.length === 4, { what: 'the refusals' })
+    expect(statuses).toEqual([503, 503, 503, 503])
+    await lock.query('rollback')
+    lock.release()
+    const responses = await Promise.all(requests)
+    const refused = responses.filter(({ status }) => status === 503)
+    for (const response of refused) {
+      expect(response.headers.get('retry-after')).toBe('1')
+      expect(await problem(response)).toMatchObject({ code: 'OVERLOADED', retryAfter: 1 })
+    }
+    expect(await server.stored()).toHaveLength(2 * 1024)
+    expect(await server.metrics()).toContain('holdfast_http_problems_total{code="OVERLOADED"} 4')
+  })
+})
+
+describe('errors nobody foresaw', () => {
+  it('are 500 without a word about their cause, which is in the log', async () => {
+    const failing = await startServer({
+      replace: {
+        status: () => Promise.reject(new TypeError('secret detail of the inside')),
+        intake: { push: () => Promise.reject(new RangeError('another inside')) },
+        verify: () => Promise.reject(new HoldfastError('CHAIN_UNAVAILABLE', 'No endpoint answers.')),
+      },
+    })
+    try {
+      const response = await failing.call('/v1/status')
+      expect(response.status).toBe(500)
+      const text = await response.text()
+      expect(text).not.toMatch(/secret|TypeError|at /)
+      expect(JSON.parse(text)).toMatchObject({ code: 'INTERNAL' })
+      const headers = { 'content-type': 'application/json' }
+      for (const [body, type] of [
+        [`{"hash":"${hexOf(1)}"}`, 'application/json'],
+        [`"${hexOf(1)}"`, 'application/x-ndjson'],
+      ] as const) {
+        const pushed = await failing.call('/v1/records', {
+          method: 'POST',
+          body,
+          headers: { 'content-type': type },
+        })
+        expect(pushed.status).toBe(500)
+      }
+      expect(failing.logs()).toContain('secret detail of the inside')
+      const verified = await failing.call('/v1/verify', { method: 'POST', headers, body: '{"receipt":{}}' })
+      expect(verified.status).toBe(503)
+      expect(verified.headers.get('retry-after')).toBe('1')
+    } finally {
+      await failing.close()
+    }
+  })
+})
+
+describe('a server that closes', () => {
+  it('answers what is under way first', async () => {
+    const lock = await server.database.pool.connect()
+    await lock.query('begin')
+    await lock.query('lock table intake in access exclusive mode')
+    const pending = push(`{"hash":"${hexOf(1)}"}`)
+    await until(
+      async () =>
+        (await server.database.pool.query('select 1 from pg_locks where not granted')).rows.length > 0,
+      { what: 'the commit to wait' },
+    )
+    const closing = server.close()
+    await lock.query('rollback')
+    lock.release()
+    expect((await pending).status).toBe(202)
+    await closing
+    server = await startServer()
+  })
+})
+
+describe('what a record says', () => {
+  it('is in no log and no table, whether it was taken or refused', async () => {
+    const secret = 'Zaphod-Beeblebrox'
+    const bodies: [string, string, number][] = [
+      [JSON.stringify({ record: { name: secret } }), 'application/json', 202],
+      [JSON.stringify({ records: [secret] }), 'application/json', 202],
+      [`{"record":"${secret}"}\n`, 'application/x-ndjson', 202],
+      [`{"record":{"name":"${secret}","name":1}}`, 'application/json', 400],
+      [`{"record":"${secret}"`, 'application/json', 400],
+      [`{"record":"${secret}`, 'application/x-ndjson', 400],
+    ]
+    for (const [body, type, status] of bodies) {
+      const response = await push(body, type)
+      expect(response.status).toBe(status)
+      expect(await response.text()).not.toContain(secret)
+    }
+    expect(server.logs()).not.toContain(secret)
+    const { rows } = await server.database.pool.query('select encode(hashes, $1) as text from intake', [
+      'escape',
+    ])
+    expect(JSON.stringify(rows)).not.toContain(secret)
+  })
+})
