@@ -17,6 +17,7 @@ import { type PassReport, runPass, wait } from './pass.ts'
 import type { AnchorTree } from './plan.ts'
 import { registryOf } from './registry.ts'
 import type { Signer } from './signer.ts'
+import type { Hindrance } from './spending.ts'
 import { type ChainStatus, readChainStatus } from './status.ts'
 
 export type Anchorer = {
@@ -46,7 +47,10 @@ export type AnchorerDeps = {
   anchorTree: AnchorTree
   /** Seals what is pending now; resolves when it is committed. */
   sealPending: () => Promise<void>
-  /** When a record received then must be anchored; both in ms since the epoch. Default: `anchorWithinMs` later. */
+  /**
+   * When a record received then must be anchored: `anchorWithinMs` after its tick; both in ms since the epoch. Without
+   * it, `anchorWithinMs` after its receipt, and only {@link Anchorer.tick} makes anchors.
+   */
   anchorByOf?: (receivedAtMs: number) => number
   clock: Clock
   logger: Logger
@@ -63,6 +67,8 @@ const LEASE_TTL_MS = 15_000
 const RPC_TIMEOUT_MS = 10_000
 /** Between looks while nothing is open. */
 const IDLE_INTERVAL_MS = 5_000
+/** After its tick, a batch is left to that tick for this long. */
+const OVERDUE_AFTER_MS = 3_000
 
 export function createAnchorer(deps: AnchorerDeps): Anchorer {
   const { chain, pool, signer, clock, metrics } = deps
@@ -77,10 +83,13 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
     logger,
     metrics,
   })
+  const labels = { chain: String(chain.chainId) }
   let lease: Lease | null = null
   let memory = emptyMemory()
   let due = false
   let report: PassReport | null = null
+  /** Why the last look failed, where that hinders anchoring. */
+  let fault: Hindrance | null = null
   let status: ChainStatus = statusOf(null)
   let closed = false
   let queue: Promise<unknown> = Promise.resolve()
@@ -102,11 +111,12 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
       await refreshStatus()
       return
     }
-    memory.due ||= due
+    memory.due ||= due || isOverdue()
     due = false
     const context = contextOf(lease)
     try {
       report = await runPass(context)
+      fault = null
       metrics.gauge('holdfast_anchor_backlog_batches', report.backlog.batches, labels)
       metrics.gauge('holdfast_balance_wei', Number(report.balance), labels)
     } catch (error) {
@@ -117,7 +127,12 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
     }
   }
 
-  const labels = { chain: String(chain.chainId) }
+  /** A tick that nobody was there for, as after a restart: its batches need not wait for the next one. */
+  function isOverdue(): boolean {
+    const oldest = report?.backlog.oldestReceivedAt
+    if (deps.anchorByOf === undefined || oldest == null || ticking !== null) return false
+    return deps.anchorByOf(oldest.getTime()) - chain.anchorWithinMs + OVERDUE_AFTER_MS < clock.now()
+  }
 
   async function takeLease(): Promise<Lease | null> {
     const taken = await acquireLease(pool, leaseName, deps.owner, ttlMs)
@@ -155,6 +170,7 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
     }
     if (error.code !== 'CHAIN_UNAVAILABLE' && error.code !== 'WRONG_CHAIN') return
     const hindrance = { reason: 'rpc_down' as const, detail: error.message }
+    fault = hindrance
     if (memory.due) await wait(context, hindrance)
     const unmined = (await openAnchors(pool, chain.chainId)).filter((anchor) => anchor.state !== 'mined')
     await inLease(pool, context.lease, async (client) => {
@@ -180,8 +196,8 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
       endpoints: endpoints.health(),
       nextNonce: null,
       paused: null,
-      reason: null,
-      detail: null,
+      reason: fault?.reason ?? null,
+      detail: fault?.detail ?? null,
       lastAnchor: null,
       inFlight: null,
       backlog: seen?.backlog ?? null,
@@ -243,7 +259,10 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
     }
     due = true
     try {
-      await serial(pass)
+      await serial(async () => {
+        // The timer's pass may have come first and done it.
+        if (due || memory.due) await pass()
+      })
     } finally {
       if (lease === null) due = false
       wake()

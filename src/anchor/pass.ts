@@ -43,6 +43,7 @@ export async function runPass(context: AnchorContext): Promise<PassReport> {
   const view = await endpoints.view()
   const finalized = await finalizedHead(view.ask, view.head, chain.confirmations)
   const sight: Sight = { ask: view.ask, head: view.head, finalized }
+  const balance = await balanceOf(view.ask, signer.address)
   await requireAccount(context, sight)
   await checkFinality(context, sight)
 
@@ -53,7 +54,7 @@ export async function runPass(context: AnchorContext): Promise<PassReport> {
   return {
     head: view.head,
     finalized,
-    balance: await balanceOf(view.ask, signer.address),
+    balance,
     backlog,
     busy: open.length > 0 || memory.due,
   }
@@ -152,6 +153,7 @@ async function advance(context: AnchorContext, sight: Sight): Promise<Backlog> {
     return backlog
   }
   if (memory.due) await planDue(context, sight, account)
+  else await wait(context, null)
   return anchorBacklog(pool, chain.chainId)
 }
 

@@ -48,7 +48,7 @@ export type ChainStatus = {
   backlog: Backlog | null
 }
 
-/** Fills in what the database knows. */
+/** Fills in what the database knows; why the last look failed stays where the database knows no reason. */
 export async function readChainStatus(pool: pg.Pool, seen: ChainStatus): Promise<ChainStatus> {
   const account = await readAccount(pool, seen.chainId, seen.address)
   const last = await lastMinedAnchor(pool, seen.chainId)
@@ -61,9 +61,11 @@ export async function readChainStatus(pool: pg.Pool, seen: ChainStatus): Promise
       paused == null
         ? null
         : { reason: paused, detail: account?.pausedDetail ?? '', at: account?.pausedAt ?? new Date(0) },
-    reason: paused == null ? (moving?.reason ?? account?.waitingReason ?? null) : 'paused',
+    reason: paused == null ? (moving?.reason ?? account?.waitingReason ?? seen.reason) : 'paused',
     detail:
-      paused == null ? (moving?.detail ?? account?.waitingDetail ?? null) : (account?.pausedDetail ?? null),
+      paused == null
+        ? (moving?.detail ?? account?.waitingDetail ?? seen.detail)
+        : (account?.pausedDetail ?? null),
     lastAnchor: last === null ? null : summaryOf(last),
     inFlight: moving === undefined ? null : summaryOf(moving),
   }
