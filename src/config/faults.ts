@@ -52,7 +52,7 @@ function gotText(issue: z.core.$ZodIssue, found: unknown, secret: boolean, input
 }
 
 /** `chains[0].fees.bumpAfterMs` */
-export function pathText(path: readonly PropertyKey[]): string {
+function pathText(path: readonly PropertyKey[]): string {
   return path.reduce<string>((text, key) => {
     if (typeof key === 'number') return `${text}[${key}]`
     return text === '' ? String(key) : `${text}.${String(key)}`
@@ -82,7 +82,7 @@ export function misspeltVariables(env: Readonly<Record<string, string | undefine
 }
 
 /** The candidate at most two edits away (letter case apart), or undefined. */
-export function nearest(word: string, candidates: readonly string[]): string | undefined {
+function nearest(word: string, candidates: readonly string[]): string | undefined {
   const ranked = candidates
     .map((candidate) => ({ candidate, edits: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))
     .sort((a, b) => a.edits - b.edits)

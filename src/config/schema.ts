@@ -138,12 +138,12 @@ export const configSchema = z.strictObject({
 export type Config = DeepReadonly<z.output<typeof configSchema>>
 
 /** One entry of `chains`. */
-export type ConfiguredChain = Config['chains'][number]
+type ConfiguredChain = Config['chains'][number]
 
 /** Where a chain's signing key comes from. The configuration names the place and never holds the key. */
 export type SignerConfig = ConfiguredChain['signer']
 
-export type DeepReadonly<T> = T extends (infer U)[]
+type DeepReadonly<T> = T extends (infer U)[]
   ? readonly DeepReadonly<U>[]
   : T extends object
     ? { readonly [K in keyof T]: DeepReadonly<T[K]> }

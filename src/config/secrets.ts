@@ -62,7 +62,7 @@ export function describeConfig(config: Config): unknown {
 }
 
 /** A URL without its password and its query's values. */
-export function describeUrl(text: string): string {
+function describeUrl(text: string): string {
   if (!URL.canParse(text)) return HIDDEN
   const url = new URL(text)
   if (url.password !== '') url.password = HIDDEN

@@ -38,7 +38,7 @@ export type HttpSettings = {
   publicReceipts: boolean
 }
 
-export type ListReader = {
+type ListReader = {
   batches(page: Page): Promise<BatchRow[]>
   batch(id: number): Promise<BatchRow | null>
   /** Up to 256 x 32 bytes, or null. */
@@ -53,7 +53,7 @@ export type HoldfastEvent = {
   [field: string]: unknown
 }
 
-export type EventFeed = {
+type EventFeed = {
   /** @returns a function that ends the subscription */
   subscribe(listener: (event: HoldfastEvent) => void): () => void
 }

@@ -1,6 +1,6 @@
 import { ERRORS, type ErrorCode, HoldfastError } from '../core/errors.ts'
 
-export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8'
+const PROBLEM_TYPE = 'application/problem+json; charset=utf-8'
 
 /** An RFC 9457 document. `index`, `line`, `accepted` and `retryAfter` are there when the error knows them. */
 export type Problem = {

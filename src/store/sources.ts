@@ -4,7 +4,7 @@ import type pg from 'pg'
 import { HoldfastError } from '../core/errors.ts'
 import { asStoreError } from './unavailable.ts'
 
-export const SCOPES = ['ingest', 'audit', 'admin'] as const
+const SCOPES = ['ingest', 'audit', 'admin'] as const
 /** `ingest` pushes hashes, `audit` reads lists and tiles, `admin` may do everything. */
 export type Scope = (typeof SCOPES)[number]
 

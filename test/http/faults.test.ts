@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { HoldfastError } from '../../src/core/errors.ts'
+import type { HttpDeps } from '../../src/http/deps.ts'
 import { until } from '../support/wait.ts'
 import { type ServerUnderTest, startServer } from './server-under-test.ts'
 
@@ -45,7 +46,7 @@ describe('the database away at ingest', () => {
     expect(await server.stored()).toHaveLength(2)
   })
 
-  it('is 503 for readers, and in the middle of a stream an honest end', async () => {
+  it('is 503 for readers', async () => {
     server.databaseAway()
     for (const path of [`/v1/records/${hexOf(1)}`, `/v1/records/${hexOf(1)}/receipt`]) {
       const response = await server.call(path, { key: null })
@@ -60,6 +61,32 @@ describe('the database away at ingest', () => {
     })
     expect(response.status).toBe(503)
     server.databaseBack()
+  })
+})
+
+describe('the database away in the middle of many receipts', () => {
+  it('breaks the body off, so that nobody takes it for whole', async () => {
+    const hash = `0x${hexOf(1)}` as const
+    const prover: HttpDeps['prover'] = {
+      record: async () => null,
+      receipt: async () => null,
+      async *receipts() {
+        yield { hash, status: 'sealed' as const }
+        throw new HoldfastError('DATABASE_UNAVAILABLE', 'The database went away.')
+      },
+    }
+    const failing = await startServer({ replace: { prover } })
+    try {
+      const response = await failing.call('/v1/receipts', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ hashes: [hash, hash] }),
+      })
+      await expect(response.text()).rejects.toThrow()
+      expect(failing.logs()).toContain('receipts broken off in the middle')
+    } finally {
+      await failing.close()
+    }
   })
 })
 

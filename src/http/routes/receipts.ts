@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import { HoldfastError } from '../../core/errors.ts'
 import { parseHash, toHex } from '../../core/hash.ts'
+import type { Logger } from '../../core/ports.ts'
 import { recordHash } from '../../core/record-hash.ts'
 import type { VerifyResult } from '../../verify/verify-receipt.ts'
 import type { Auth } from '../auth.ts'
@@ -11,7 +12,7 @@ import type { HttpDeps } from '../deps.ts'
 import { onlyKey, parseHashList, parseJsonBody } from '../parse-items.ts'
 import { RECEIPT_SCHEMA, RECEIPTS_SCHEMA, RECORD_SCHEMA, VERIFY_SCHEMA } from '../schemas.ts'
 
-export const MAX_RECEIPTS = 1_000
+const MAX_RECEIPTS = 1_000
 /** Verifying asks RPC endpoints on the caller's behalf, so few at a time. */
 const VERIFIES_AT_ONCE = 16
 const PENDING_RETRY_SECONDS = 5
@@ -46,7 +47,7 @@ export function registerReceipts(app: FastifyInstance, deps: HttpDeps & { auth: 
     // The first answer before the status line, so that a database that is away is a 503 and not a broken stream.
     const first = await answers.next()
     reply.header('content-type', 'application/x-ndjson; charset=utf-8')
-    return reply.send(Readable.from(linesOf(first, answers), { objectMode: false }))
+    return reply.send(Readable.from(linesOf(first, answers, deps.logger), { objectMode: false }))
   })
 
   app.post('/v1/verify', { ...guard, schema: VERIFY_SCHEMA, ...unvalidated }, async (request) => {
@@ -79,9 +80,19 @@ function unknownRecord(hash: Buffer): never {
   )
 }
 
-async function* linesOf<T>(first: IteratorResult<T>, rest: AsyncIterator<T>): AsyncGenerator<Buffer> {
-  for (let next = first; !next.done; next = await rest.next()) {
-    yield Buffer.from(`${JSON.stringify(next.value)}\n`)
+/** A line an answer. The status is sent by now: an error can only break the body off, so that the reader notices. */
+async function* linesOf<T>(
+  first: IteratorResult<T>,
+  rest: AsyncIterator<T>,
+  logger: Logger,
+): AsyncGenerator<Buffer> {
+  try {
+    for (let next = first; !next.done; next = await rest.next()) {
+      yield Buffer.from(`${JSON.stringify(next.value)}\n`)
+    }
+  } catch (error) {
+    logger.warn({ err: error }, 'receipts broken off in the middle')
+    throw error
   }
 }
 
