@@ -15,6 +15,7 @@ import { noopPayload, offerOf, outbid, type Payload, payloadOf, sendAttempt, sub
 /** A registry call that failed is tried with twice the gas; failing again, the account is paused. */
 const MAX_REVERTS = 2
 const MAX_DOUBLINGS = 3
+const UNSEEN_RESEND_MS = 2_000
 
 /** What forbids to sign a first transaction now; null when nothing does. Also asked before a root is fixed. */
 export async function signingHindrance(
@@ -107,7 +108,10 @@ export async function pushAnchor(
     return explain(context, anchor, refusalHindrance(outcome))
   }
   const { clock, chain } = context
-  const resendAt = (newest.sentAt?.getTime() ?? 0) + chain.resendAfterMs
+  // Bytes that no endpoint is known to have are not kept waiting.
+  const resendAfterMs =
+    newest.state === 'stored' ? Math.min(chain.resendAfterMs, UNSEEN_RESEND_MS) : chain.resendAfterMs
+  const resendAt = (newest.sentAt?.getTime() ?? 0) + resendAfterMs
   let outcome: SendOutcome | null = null
   if (now.sendAgain || clock.now() >= resendAt) {
     outcome = await sendAttempt(context, newest)

@@ -61,7 +61,13 @@ export type Stage = {
 
 /** A real database and a real chain of the test's own, with the registry deployed. */
 export async function createStage(
-  options: { anvilArgs?: readonly string[]; chain?: Partial<ChainConfig>; deploy?: boolean } = {},
+  options: {
+    anvilArgs?: readonly string[]
+    chain?: Partial<ChainConfig>
+    deploy?: boolean
+    /** Blocks come only when the test mines them. */
+    manual?: boolean
+  } = {},
 ): Promise<Stage> {
   const [database, anvil] = await Promise.all([createTestDatabase(), startTestAnvil(options.anvilArgs)])
   const { pool, close: closePool } = openDatabase({ url: database.url, poolSize: 6, name: 'test' })
@@ -80,6 +86,7 @@ export async function createStage(
   const events: AnchorEvent[] = []
   const started: Anchorer[] = []
   if (options.deploy !== false) await deploy(anvil, chain)
+  if (options.manual) await anvil.setAutomine(false)
 
   let firstIndex = 0
   let nextBatch = 1
