@@ -13,7 +13,7 @@ export type TextSource = AsyncIterable<Uint8Array | string> | Iterable<Uint8Arra
 export type LineKind = 'items' | 'records'
 
 /** A longer line is refused: no producer's row is that long, and a file without line ends must not fill the memory. */
-export const MAX_LINE_LENGTH = 16 * 1024 * 1024
+const MAX_LINE_LENGTH = 16 * 1024 * 1024
 
 const HASH_LINE =
   /^\s*(?:"(?:0x)?([0-9a-fA-F]{64})"|(?:0x)?([0-9a-fA-F]{64})|\{\s*"hash"\s*:\s*"(?:0x)?([0-9a-fA-F]{64})"\s*\})\s*$/
