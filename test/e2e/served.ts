@@ -1,0 +1,82 @@
+import { createHash } from 'node:crypto'
+import { id } from 'ethers'
+import { createHoldfastClient, type HoldfastClient } from '../../src/client/client.ts'
+import { DEV_ACCOUNTS, startTestAnvil, type TestAnvil } from '../support/anvil.ts'
+import { createTestDatabase, type TestDatabase } from '../support/database.ts'
+import { type ChildRun, runHoldfast } from '../support/process.ts'
+
+/** A real database, chain and contract, and the built `holdfast serve` against them, to be killed and started again. */
+export type Served = {
+  anvil: TestAnvil
+  database: TestDatabase
+  apiKey: string
+  env: Record<string, string>
+  /** Starts a daemon; `faultPoint` names the instant at which it kills itself. */
+  start(options?: {
+    faultPoint?: string
+    cron?: string
+  }): Promise<{ run: ChildRun; url: string; client: HoldfastClient }>
+  /** How often each root stands in the registry's events on the canonical chain. */
+  rootsOnChain(): Promise<Map<string, number>>
+  close(): Promise<void>
+}
+
+const EVERY_SECOND = '* * * * * *'
+
+export async function createServed(): Promise<Served> {
+  const [anvil, database] = await Promise.all([
+    startTestAnvil([], { blockEveryMs: 500 }),
+    createTestDatabase(),
+  ])
+  const env: Record<string, string> = {
+    DATABASE_URL: database.url,
+    HOLDFAST_HTTP_PORT: '0',
+    HOLDFAST_CHAIN_ID: '31337',
+    HOLDFAST_RPC_URL: anvil.url,
+    HOLDFAST_PRIVATE_KEY: DEV_ACCOUNTS[0].privateKey,
+    HOLDFAST_CRON: EVERY_SECOND,
+    HOLDFAST_POLL_INTERVAL_MS: '200',
+    HOLDFAST_SEAL_MAX_AGE_MS: '200',
+  }
+  const daemons: ChildRun[] = []
+  const deployed = runHoldfast(['deploy'], { env })
+  await deployed.exit()
+  const keys = runHoldfast(['keys', 'create', 'producer', '--scope', 'ingest', 'audit'], { env })
+  await keys.exit()
+  const apiKey = keys.stdout().trim()
+
+  return {
+    anvil,
+    database,
+    apiKey,
+    env,
+    async start({ faultPoint, cron } = {}) {
+      const run = runHoldfast(['serve'], {
+        env: {
+          ...env,
+          ...(cron ? { HOLDFAST_CRON: cron } : {}),
+          ...(faultPoint ? { HOLDFAST_FAULT_POINT: faultPoint } : {}),
+        },
+      })
+      daemons.push(run)
+      const url = (await run.waitFor(/"url":"(http:[^"]+)","msg":"listening"/))[1]!
+      return { run, url, client: createHoldfastClient({ url, apiKey, attempts: 1 }) }
+    },
+    async rootsOnChain() {
+      const logs = (await anvil.rpc('eth_getLogs', [
+        { fromBlock: '0x0', toBlock: 'latest', topics: [id('Anchored(address,bytes32)')] },
+      ])) as { topics: string[] }[]
+      const roots = new Map<string, number>()
+      for (const { topics } of logs) roots.set(topics[2]!, (roots.get(topics[2]!) ?? 0) + 1)
+      return roots
+    },
+    async close() {
+      for (const run of daemons) run.kill('SIGKILL')
+      await Promise.all(daemons.map((run) => run.exit()))
+      await Promise.all([anvil.stop(), database.drop()])
+    },
+  }
+}
+
+/** The hash of the n-th test record, 32 bytes. */
+export const digest = (n: number): Buffer => createHash('sha256').update(`e2e ${n}`).digest()
