@@ -170,8 +170,8 @@ async function nonceIsSpent(
   for (const view of await context.endpoints.views()) {
     for (const attempt of living) if ((await receiptOf(view.ask, attempt.hash)) !== null) return
   }
-  memory.spentAtHead.delete(anchor.id)
   if (account.resumedReason === 'key_used_elsewhere') {
+    memory.spentAtHead.delete(anchor.id)
     // An operator knows of it: the anchor gets another nonce, and this one's bytes can never be mined.
     return inLease(context.pool, context.lease, async (client) => {
       await supersede(client, anchor.id)

@@ -111,12 +111,13 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
       await refreshStatus()
       return
     }
-    memory.due ||= due || isOverdue()
+    memory.due ||= due
     due = false
     const context = contextOf(lease)
     try {
       report = await runPass(context)
       fault = null
+      due ||= isOverdue()
       metrics.gauge('holdfast_anchor_backlog_batches', report.backlog.batches, labels)
       metrics.gauge('holdfast_balance_wei', Number(report.balance), labels)
     } catch (error) {
@@ -212,12 +213,12 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
         note(error)
       }
       if (closed) return
-      await pauseFor(
-        report === null || report.busy || due
-          ? chain.pollIntervalMs
-          : Math.max(chain.pollIntervalMs, IDLE_INTERVAL_MS),
-      )
+      await pauseFor(isBusy() ? chain.pollIntervalMs : Math.max(chain.pollIntervalMs, IDLE_INTERVAL_MS))
     }
+  }
+
+  function isBusy(): boolean {
+    return report === null || report.busy || fault !== null || due || memory.due
   }
 
   function note(error: unknown): void {

@@ -1,0 +1,121 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { toHex } from '../../src/core/hash.ts'
+import { until } from '../support/wait.ts'
+import { createStage, type Stage } from './support/harness.ts'
+
+let stage: Stage
+afterEach(() => stage?.close())
+
+describe('two daemons on one chain', () => {
+  it('anchor once: the one without the lease does nothing', async () => {
+    stage = await createStage()
+    const first = await stage.anchorer()
+    await until(() => first.status().leader, { what: 'a leader' })
+    const second = await stage.anchorer()
+    await stage.seal()
+    await Promise.all([first.tick(), second.tick()])
+    const mined = await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
+    expect(second.status().leader).toBe(false)
+    expect(await stage.rootsOnChain()).toEqual(new Map([[toHex(mined.root), 1]]))
+    expect(await stage.anchors()).toHaveLength(1)
+  })
+
+  it('hand over at once when the leader closes', async () => {
+    stage = await createStage()
+    const first = await stage.anchorer({ leaseTtlMs: 60_000 })
+    await until(() => first.status().leader, { what: 'a leader' })
+    const second = await stage.anchorer({ leaseTtlMs: 60_000 })
+    await first.close()
+    await stage.seal()
+    await until(
+      async () => {
+        await second.tick()
+        return (await stage.anchors()).length === 1
+      },
+      { what: 'the second to anchor' },
+    )
+  })
+
+  it('hand over when the leader hangs past its lease; woken up again, it can write nothing', async () => {
+    stage = await createStage()
+    let wake: () => void = () => {}
+    const asleep = new Promise<void>((resolve) => {
+      wake = resolve
+    })
+    let sleeping = false
+    // As SIGSTOP between signing and storing: the lease is not renewed, and nothing of it moves.
+    const first = await stage.anchorer({
+      leaseTtlMs: 200,
+      faultPoint: (name) => {
+        if (name !== 'attempt-signed') return undefined
+        sleeping = true
+        return asleep
+      },
+    })
+    await stage.pool.query(`update lease set until = 'infinity'`)
+    await stage.seal()
+    const woken = first.tick().catch((error: unknown) => error)
+    await until(() => sleeping, { what: 'the leader to hang' })
+    // Its timer would still renew here, which a stopped process cannot.
+    await stage.pool.query(`update lease set epoch = epoch + 1, owner = 'nobody', until = '-infinity'`)
+
+    const second = await stage.anchorer()
+    const mined = await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
+    wake()
+    await woken
+    await until(() => !first.status().leader, { what: 'the first to know' })
+    expect(second.status().leader).toBe(true)
+    expect(await stage.attempts()).toHaveLength(1)
+    expect(await stage.rootsOnChain()).toEqual(new Map([[toHex(mined.root), 1]]))
+    expect(stage.logger.entries.some((entry) => JSON.stringify(entry.fields).includes('LEASE_LOST'))).toBe(
+      true,
+    )
+  })
+
+  it('hand over between storing and sending: the new leader sends the stored bytes, the old one at most again', async () => {
+    stage = await createStage()
+    let wake: () => void = () => {}
+    const asleep = new Promise<void>((resolve) => {
+      wake = resolve
+    })
+    let sleeping = false
+    const first = await stage.anchorer({
+      faultPoint: (name) => {
+        if (name !== 'attempt-stored') return undefined
+        sleeping = true
+        return asleep
+      },
+    })
+    await stage.seal()
+    const woken = first.tick().catch((error: unknown) => error)
+    await until(() => sleeping, { what: 'the leader to hang' })
+    await stage.pool.query(`update lease set epoch = epoch + 1, owner = 'nobody', until = '-infinity'`)
+    await stage.anchorer()
+    const mined = await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
+    wake()
+    await woken
+    expect(await stage.attempts()).toHaveLength(1)
+    expect(await stage.rootsOnChain()).toEqual(new Map([[toHex(mined.root), 1]]))
+  })
+})
+
+describe('a tick that nobody was there for', () => {
+  it('is made up for by the next daemon, without waiting for the next tick', async () => {
+    stage = await createStage()
+    await stage.seal()
+    await stage.pool.query(`update batch set first_received_at = now() - interval '1 hour'`)
+    const within = stage.chain.anchorWithinMs
+    await stage.anchorer({ anchorByOf: (receivedAtMs) => receivedAtMs + 60_000 + within })
+    await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
+  })
+
+  it('is not made up when it has not come yet', async () => {
+    stage = await createStage()
+    await stage.seal()
+    const within = stage.chain.anchorWithinMs
+    const anchorer = await stage.anchorer({ anchorByOf: (receivedAtMs) => receivedAtMs + 3_600_000 + within })
+    await until(() => anchorer.status().backlog?.batches === 1, { what: 'two looks' })
+    await anchorer.close()
+    expect(await stage.anchors()).toEqual([])
+  })
+})
