@@ -3,9 +3,8 @@
  * line, that sees every room. What is started here is undone in reverse by `close`.
  */
 import { type Anchorer, createAnchorer } from './anchor/anchorer.ts'
-import { privateKeySigner } from './anchor/signer.ts'
 import type { Config } from './config/schema.ts'
-import { readPrivateKey } from './config/secrets.ts'
+import { faultAt } from './core/fault-point.ts'
 import { type Logger, systemClock } from './core/ports.ts'
 import { createHealth } from './health.ts'
 import type { HoldfastEvent } from './http/deps.ts'
@@ -18,6 +17,7 @@ import type { PrometheusMetrics } from './ops/metrics.ts'
 import { createShutdown } from './ops/shutdown.ts'
 import { createProver } from './prove/prover.ts'
 import { startSealer } from './seal/sealer.ts'
+import { createSigner } from './signer.ts'
 import { createStatus } from './status.ts'
 import { openDatabase } from './store/database.ts'
 import { appendIntake } from './store/intake.ts'
@@ -39,7 +39,6 @@ export type Daemon = {
 /** One chain's anchoring and its schedule. */
 type ScheduledChain = { anchorer: Anchorer; tick: Tick }
 
-const SEAL_LEASE_TTL_MS = 5_000
 const SEAL_BEFORE_TICK_MS = 60_000
 const SHUTDOWN_DEADLINE_MS = 25_000
 
@@ -56,13 +55,13 @@ export async function startDaemon(options: {
   metrics: PrometheusMetrics
   /** Distinct for every process: names it in leases. */
   owner: string
-  /** The instant at which the process kills itself, for fault tests. */
+  /** See {@link faultAt}. */
   faultPoint?: string | undefined
 }): Promise<Daemon> {
   const { config, env, logger, metrics, owner } = options
   const clock = systemClock
   const undo = createShutdown({ logger, deadlineMs: SHUTDOWN_DEADLINE_MS })
-  const faultPoint = killAt(options.faultPoint)
+  const faultPoint = faultAt(options.faultPoint)
   try {
     const open = (name: string, poolSize: number) => {
       const database = openDatabase({ url: config.database.url, poolSize, name: `holdfast-${name}`, logger })
@@ -87,7 +86,7 @@ export async function startDaemon(options: {
       workerUrl: new URL('./seal/worker.js', import.meta.url),
       databaseUrl: config.database.url,
       owner,
-      options: { ...config.seal, leaseTtlMs: SEAL_LEASE_TTL_MS },
+      options: { ...config.seal, leaseTtlMs: config.lease.ttlMs },
       logger,
       metrics,
       onSealed: ({ batchId, leafCount, root }) =>
@@ -109,7 +108,7 @@ export async function startDaemon(options: {
       const anchorer = createAnchorer({
         chain,
         pool: anchoring.pool,
-        signer: privateKeySigner(readPrivateKey(chain.signer, env)),
+        signer: await createSigner(chain.signer, env),
         anchorTree,
         sealPending: async () => void (await sealer.flush(SEAL_BEFORE_TICK_MS)),
         anchorByOf: deadlines[i]!,
@@ -117,6 +116,7 @@ export async function startDaemon(options: {
         logger,
         metrics,
         owner,
+        leaseTtlMs: config.lease.ttlMs,
         onEvent: (event) => {
           if (event.type !== 'paused') events.publish(event)
         },
@@ -181,13 +181,5 @@ export async function startDaemon(options: {
   } catch (error) {
     await undo.run('failed to start')
     throw error
-  }
-}
-
-/** For fault tests: the process dies as by `kill -9` when it reaches the named instant. */
-function killAt(wanted: string | undefined): ((name: string) => void) | undefined {
-  if (wanted === undefined) return undefined
-  return (name) => {
-    if (name === wanted) process.kill(process.pid, 'SIGKILL')
   }
 }

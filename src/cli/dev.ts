@@ -71,6 +71,8 @@ export async function dev(options: DevOptions): Promise<void> {
       {
         http: { port },
         database: { url: postgres.url },
+        // One daemon only: what a killed one held is free again by the time the next is up.
+        lease: { ttlMs: 2_000 },
         chains: [
           {
             chainId: CHAIN_ID,

@@ -16,6 +16,7 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
   { name: 'HOLDFAST_HTTP_BODY_LIMIT_BYTES', path: 'http.bodyLimitBytes', kind: 'number' },
   { name: 'HOLDFAST_HTTP_REQUEST_TIMEOUT_MS', path: 'http.requestTimeoutMs', kind: 'number' },
   { name: 'HOLDFAST_SEAL_MAX_AGE_MS', path: 'seal.maxAgeMs', kind: 'number' },
+  { name: 'HOLDFAST_LEASE_TTL_MS', path: 'lease.ttlMs', kind: 'number' },
   { name: 'HOLDFAST_PUBLIC_RECEIPTS', path: 'auth.publicReceipts', kind: 'flag' },
   { name: 'HOLDFAST_LOG_LEVEL', path: 'log.level', kind: 'text' },
   { name: 'HOLDFAST_LOG_PRETTY', path: 'log.pretty', kind: 'flag' },
@@ -30,6 +31,12 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
   { name: 'HOLDFAST_MAX_FEE_PER_GAS_GWEI', path: 'chain.fees.maxFeePerGasGwei', kind: 'number' },
   { name: 'HOLDFAST_PRIVATE_KEY', path: 'chain.signer', kind: 'text' },
   { name: 'HOLDFAST_PRIVATE_KEY_FILE', path: 'chain.signer', kind: 'text' },
+  { name: 'HOLDFAST_KEYSTORE_FILE', path: 'chain.signer', kind: 'text' },
+  { name: 'HOLDFAST_KEYSTORE_PASSPHRASE', path: 'chain.signer.passphraseEnv', kind: 'text' },
+  { name: 'HOLDFAST_KEYSTORE_PASSPHRASE_FILE', path: 'chain.signer.passphraseFile', kind: 'text' },
+  { name: 'HOLDFAST_SIGNER_URL', path: 'chain.signer', kind: 'text' },
+  { name: 'HOLDFAST_KMS_KEY_ID', path: 'chain.signer', kind: 'text' },
+  { name: 'HOLDFAST_SIGNER_ADDRESS', path: 'chain.signer.address', kind: 'text' },
 ]
 
 /** Names the file; not part of the configuration itself. */
@@ -66,22 +73,29 @@ export function overlayEnvironment(
       at = `chains.0.${path.slice('chain.'.length)}`
     }
     fromVariable.set(at.replace('chains.0', 'chains[0]'), name)
-    setPath(value, at.split('.'), path === 'chain.signer' ? signerFrom(name, text) : parsed(text, kind))
+    setPath(value, at.split('.'), SIGNER_VALUES[name]?.(text) ?? parsed(text, kind))
   }
-  if (env.HOLDFAST_PRIVATE_KEY && env.HOLDFAST_PRIVATE_KEY_FILE) {
-    faults.push({
-      path: 'HOLDFAST_PRIVATE_KEY',
-      message: 'set together with HOLDFAST_PRIVATE_KEY_FILE; set one of them',
-    })
+  for (const names of [WHOLE_SIGNERS, PASSPHRASES]) {
+    const [first, ...others] = names.filter((name) => env[name])
+    if (first !== undefined && others.length > 0) {
+      faults.push({ path: first, message: `set together with ${others.join(', ')}; set one of them` })
+    }
   }
   return { value, faults, fromVariable }
 }
 
-function signerFrom(name: string, text: string): object {
-  return name === 'HOLDFAST_PRIVATE_KEY'
-    ? { type: 'privateKey', env: name }
-    : { type: 'privateKey', file: text }
+/** What stands in the configuration for such a variable: where a secret is, never the secret. */
+const SIGNER_VALUES: Readonly<Record<string, (text: string) => unknown>> = {
+  HOLDFAST_PRIVATE_KEY: () => ({ type: 'privateKey', env: 'HOLDFAST_PRIVATE_KEY' }),
+  HOLDFAST_PRIVATE_KEY_FILE: (file) => ({ type: 'privateKey', file }),
+  HOLDFAST_KEYSTORE_FILE: (file) => ({ type: 'keystore', file }),
+  HOLDFAST_KEYSTORE_PASSPHRASE: () => 'HOLDFAST_KEYSTORE_PASSPHRASE',
+  HOLDFAST_SIGNER_URL: (url) => ({ type: 'remote', url }),
+  HOLDFAST_KMS_KEY_ID: (keyId) => ({ type: 'awsKms', keyId }),
 }
+
+const WHOLE_SIGNERS = ENVIRONMENT.filter(({ path }) => path === 'chain.signer').map(({ name }) => name)
+const PASSPHRASES = ['HOLDFAST_KEYSTORE_PASSPHRASE', 'HOLDFAST_KEYSTORE_PASSPHRASE_FILE']
 
 function parsed(text: string, kind: EnvironmentVariable['kind']): unknown {
   if (kind === 'number') return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text

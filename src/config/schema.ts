@@ -37,17 +37,61 @@ const fees = z.strictObject({
   bumpAfterMs: milliseconds.default(48_000),
 })
 
+const environmentName = z.string().min(1)
+const path = z.string().min(1)
+const address = z.string().regex(/^0x[0-9a-fA-F]{40}$/, 'expected an address: 0x and 40 hex digits')
+
 const privateKeySigner = z
   .strictObject({
     type: z.literal('privateKey'),
     /** Name of the environment variable that holds the key, 64 hex digits. */
-    env: z.string().min(1).optional(),
+    env: environmentName.optional(),
     /** Path of a file that holds the key, 64 hex digits. */
-    file: z.string().min(1).optional(),
+    file: path.optional(),
   })
   .refine((signer) => (signer.env === undefined) !== (signer.file === undefined), {
     error: 'expected exactly one of env (name of an environment variable) and file (path)',
   })
+
+const keystoreSigner = z
+  .strictObject({
+    type: z.literal('keystore'),
+    /** Path of an encrypted JSON keystore, version 3. */
+    file: path,
+    passphraseEnv: environmentName.optional(),
+    passphraseFile: path.optional(),
+  })
+  .refine((signer) => (signer.passphraseEnv === undefined) !== (signer.passphraseFile === undefined), {
+    error:
+      'expected exactly one of passphraseEnv (name of an environment variable) and passphraseFile (path)',
+  })
+
+const remoteSigner = z
+  .strictObject({
+    type: z.literal('remote'),
+    /** A JSON-RPC service with `eth_signTransaction`, such as Web3Signer. */
+    url: rpcUrl,
+    address,
+    /** PEM files. */
+    caFile: path.optional(),
+    certFile: path.optional(),
+    keyFile: path.optional(),
+  })
+  .refine((signer) => (signer.certFile === undefined) === (signer.keyFile === undefined), {
+    error: 'expected certFile and keyFile together, or neither',
+  })
+
+const awsKmsSigner = z.strictObject({
+  type: z.literal('awsKms'),
+  /** Key id, ARN or alias. */
+  keyId: z.string().min(1),
+  region: z.string().min(1).optional(),
+  endpoint: rpcUrl.optional(),
+  /** Where given, KMS need not answer at start. */
+  address: address.optional(),
+})
+
+const signer = z.discriminatedUnion('type', [privateKeySigner, keystoreSigner, remoteSigner, awsKmsSigner])
 
 const chain = z.strictObject({
   chainId: z.int().min(1),
@@ -71,7 +115,7 @@ const chain = z.strictObject({
     .regex(/^\d+(\.\d{1,18})?$/, 'expected an amount of ether as text, such as "0.05"')
     .optional(),
   spendPolicy: z.enum(['wait', 'alarm']).default('wait'),
-  signer: privateKeySigner,
+  signer,
 })
 
 export const configSchema = z.strictObject({
@@ -106,6 +150,8 @@ export const configSchema = z.strictObject({
       mergeFanOut: z.int().min(2).max(64).default(4),
     })
     .prefault({}),
+  /** After this long without a sign of life another daemon takes the work over. */
+  lease: z.strictObject({ ttlMs: z.int().min(1_000).default(15_000) }).prefault({}),
   auth: z.strictObject({ publicReceipts: z.boolean().default(true) }).prefault({}),
   chains: z
     .array(chain)

@@ -37,6 +37,7 @@ export async function createServed(): Promise<Served> {
     HOLDFAST_CRON: EVERY_SECOND,
     HOLDFAST_POLL_INTERVAL_MS: '200',
     HOLDFAST_SEAL_MAX_AGE_MS: '200',
+    HOLDFAST_LEASE_TTL_MS: '2000',
   }
   const daemons: ChildRun[] = []
   const deployed = runHoldfast(['deploy'], { env })
