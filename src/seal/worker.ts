@@ -1,5 +1,6 @@
 /** Entry point of the sealing thread: its own event loop and its own connections, so that ingest never waits for it. */
 import { parentPort, workerData } from 'node:worker_threads'
+import { faultAt } from '../core/fault-point.ts'
 import { type Logger, systemClock } from '../core/ports.ts'
 import { openDatabase } from '../store/database.ts'
 import { type SealOptions, startSealLoop } from './seal-loop.ts'
@@ -31,6 +32,7 @@ function report(message: SealReport): void {
 
 const logger = forwardingLogger()
 const database = openDatabase({ url: data.databaseUrl, poolSize: 6, name: 'holdfast-seal', logger })
+const faultPoint = faultAt(data.faultPoint)
 const loop = startSealLoop({
   database,
   owner: data.owner,
@@ -40,7 +42,7 @@ const loop = startSealLoop({
   onSealed: ({ batchId, leafCount, root }, seconds) =>
     report({ type: 'sealed', batchId, leafCount, root, seconds }),
   onFailure: () => report({ type: 'failed' }),
-  ...(data.faultPoint === null ? {} : { faultPoint: killAt(data.faultPoint) }),
+  ...(faultPoint === undefined ? {} : { faultPoint }),
 })
 
 port.on('message', (request: SealRequest) => {
@@ -60,13 +62,6 @@ async function close(): Promise<void> {
   await loop.close()
   await database.close()
   port!.close()
-}
-
-/** For fault tests: the process dies as if by `kill -9` when it reaches the named point. */
-function killAt(wanted: string): (name: string) => void {
-  return (name) => {
-    if (name === wanted) process.kill(process.pid, 'SIGKILL')
-  }
 }
 
 function forwardingLogger(bindings: object = {}): Logger {
