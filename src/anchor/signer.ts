@@ -45,11 +45,11 @@ export type SignedTransaction = { raw: Buffer; hash: Buffer }
 
 /**
  * Signs, then reads back what came: sender and every field must be what was asked for, whoever holds the key.
- * @throws HoldfastError INTERNAL naming the field that differs; what the signer throws
+ * @throws HoldfastError SIGNER_FAULT naming the field that differs, never what stood in it; what the signer throws
  */
 export async function signChecked(signer: Signer, unsigned: UnsignedTransaction): Promise<SignedTransaction> {
   const text = await signer.signTransaction(unsigned)
-  const signed = Transaction.from(text)
+  const signed = parse(text)
   const differs = (
     [
       ['sender', signed.from, signer.address],
@@ -68,9 +68,23 @@ export async function signChecked(signer: Signer, unsigned: UnsignedTransaction)
   ).find(([, got, asked]) => got !== asked)
   if (differs !== undefined || signed.hash === null) {
     throw new HoldfastError(
-      'INTERNAL',
-      `The signer returned a transaction with another ${differs?.[0] ?? 'hash'}.`,
+      'SIGNER_FAULT',
+      `The signer of ${signer.address} returned a transaction with another ${differs?.[0] ?? 'hash'}. Nothing was sent.`,
     )
   }
-  return { raw: Buffer.from(text.replace(/^0x/, ''), 'hex'), hash: Buffer.from(signed.hash.slice(2), 'hex') }
+  // The canonical form of what was read, and not the text: whatever follows a transaction's bytes must not be sent.
+  return {
+    raw: Buffer.from(signed.serialized.slice(2), 'hex'),
+    hash: Buffer.from(signed.hash.slice(2), 'hex'),
+  }
+
+  function parse(answer: string): Transaction {
+    try {
+      return Transaction.from(answer)
+    } catch {
+      // The cause would repeat the answer, which may be anything.
+      const detail = `The signer of ${signer.address} returned something that is not a signed transaction. Nothing was sent.`
+      throw new HoldfastError('SIGNER_FAULT', detail)
+    }
+  }
 }

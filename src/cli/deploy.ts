@@ -1,11 +1,11 @@
 import { deployRegistry } from '../anchor/deploy.ts'
 import { createEndpoints } from '../anchor/endpoints.ts'
-import { privateKeySigner } from '../anchor/signer.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
-import { readPrivateKey, secretsOf } from '../config/secrets.ts'
+import { secretsOf } from '../config/secrets.ts'
 import { type Logger, noMetrics, systemClock } from '../core/ports.ts'
 import { createLogger } from '../ops/logger.ts'
+import { createSigner } from '../signer.ts'
 
 const RPC_TIMEOUT_MS = 10_000
 
@@ -37,7 +37,7 @@ export async function deployEverywhere(
     })
     try {
       await endpoints.requireChain()
-      const signer = privateKeySigner(readPrivateKey(chain.signer, env))
+      const signer = await createSigner(chain.signer, env)
       const { address, transactionHash } = await deployRegistry({
         endpoints,
         chainId,

@@ -34,7 +34,9 @@ function expectation(issue: z.core.$ZodIssue): string {
     case 'too_big':
       return `expected at most ${issue.maximum}`
     case 'invalid_union':
-      return 'expected true, false or "auto"'
+      return 'options' in issue && issue.options
+        ? `expected one of ${issue.options.map((value) => JSON.stringify(value)).join(', ')}`
+        : 'expected true, false or "auto"'
     default:
       return issue.message
   }

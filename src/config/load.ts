@@ -104,7 +104,8 @@ function knownKeys(path: readonly PropertyKey[]): readonly string[] {
     const schema = at as { properties?: Record<string, unknown>; items?: unknown }
     at = typeof key === 'number' ? schema?.items : schema?.properties?.[String(key)]
   }
-  return Object.keys((at as { properties?: object } | undefined)?.properties ?? {})
+  const found = at as { properties?: object; oneOf?: { properties?: object }[] } | undefined
+  return [found, ...(found?.oneOf ?? [])].flatMap((each) => Object.keys(each?.properties ?? {}))
 }
 
 function deepFreeze<T>(value: T): T {

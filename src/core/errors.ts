@@ -30,6 +30,9 @@ export const ERRORS = {
   /** Seen by clients only. */
   TIMED_OUT: { status: 504, kind: 'retry', title: 'Not done within the time given' },
   LEASE_LOST: { status: 503, kind: 'retry', title: 'Another daemon holds the lease' },
+  SIGNER_UNAVAILABLE: { status: 503, kind: 'retry', title: 'Signer does not sign' },
+  /** What it signed is not what it was asked to sign; nothing of it is sent. */
+  SIGNER_FAULT: { status: 500, kind: 'stop', title: 'Signer returned something else' },
   WRONG_CHAIN: { status: 500, kind: 'stop', title: 'RPC endpoint serves another chain' },
   INVALID_CONFIG: { status: 500, kind: 'stop', title: 'Configuration is not valid' },
 } as const satisfies Record<string, { status: number; kind: 'retry' | 'reject' | 'stop'; title: string }>

@@ -171,7 +171,8 @@ describe('secrets', () => {
     )
     const path = file(`${KEY}\n`, 'key')
     const config = loadConfig({ ...minimal, HOLDFAST_PRIVATE_KEY: '', HOLDFAST_PRIVATE_KEY_FILE: path })
-    expect(readPrivateKey(config.chains[0]!.signer, {})).toBe(`0x${KEY}`)
+    expect(config.chains[0]!.signer).toEqual({ type: 'privateKey', file: path })
+    expect(readPrivateKey({ type: 'privateKey', file: path }, {})).toBe(`0x${KEY}`)
   })
 
   it('reports a missing or malformed key at start, without showing it', () => {

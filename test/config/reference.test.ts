@@ -23,6 +23,7 @@ function table(heading: string): string[][] {
 type Node = {
   properties?: Record<string, Node>
   items?: Node
+  oneOf?: Node[]
   type?: string
   default?: unknown
   required?: string[]
@@ -34,6 +35,13 @@ function settings(node: Node, path: string, required: boolean): Map<string, stri
     for (const [key, child] of Object.entries(node.properties)) {
       const at = path === '' ? key : `${path}.${key}`
       for (const each of settings(child, at, node.required?.includes(key) === true)) found.set(...each)
+    }
+  } else if (node.oneOf) {
+    // Required is what no variant that knows it can do without.
+    for (const variant of node.oneOf) {
+      for (const [name, standard] of settings(variant, path, required)) {
+        if (found.get(name) !== 'none') found.set(name, standard)
+      }
     }
   } else if (node.items?.properties) {
     for (const each of settings(node.items, `${path}[]`, false)) found.set(...each)
