@@ -27,34 +27,31 @@ export type SendOutcome =
 /** The first that matches decides. Wordings by node and gateway: test/vectors/rpc-wordings.json. */
 const WORDINGS: readonly [RegExp, 'accepted' | RefusalReason][] = [
   [
-    /already known|already imported|already in (the )?(mem)?pool|already exists in (the )?mempool|already_exists|alreadyknown|same hash was already|^known transaction|already received|already submitted/,
+    /already ?known|already ?imported|already in (the )?(mem)?pool|already exists in (the )?mempool|existing tx with same hash|same hash was already|^known transaction|already received|already submitted/,
     'accepted',
   ],
-  [/replacement|another transaction with same nonce|could not replace|replacing transaction/, 'replacement'],
   [
-    /nonce (is )?too low|nonce too small|oldnonce|old nonce|nonce has already been used|nonce is already used|nonce below|invalid nonce: .*lower/,
+    /replacement|same nonce|could not replace|tries to replace|ownnoncealreadyused|priority is too low/,
+    'replacement',
+  ],
+  [
+    /nonce (is )?too (low|small)|old ?nonce|nonce (has already been|is already) used|pool\(stale\)/,
     'nonce_low',
   ],
-  [/nonce (is )?too high|too distant|noncegap|nonce gap|future nonce|gapped nonce/, 'nonce_high'],
+  [/nonce (is )?too (high|distant)|nonce ?gap|gapped.nonce|future nonce|lower nonce exists/, 'nonce_high'],
   [
-    /insufficient (funds|balance)|insufficientfunds|upfront cost exceeds|enough funds|doesn't have enough|not enough balance|lack of funds|overshot/,
+    /insufficient ?(funds|balance)|upfront cost exceeds|(not|doesn't have|does not have) enough (funds|balance)|lack of funds|overshot/,
     'funds',
   ],
+  [/exceeds the configured cap|fee cap exceeded|fee too high/, 'fee_limit'],
+  [/intrinsic gas|(?<!\.)gas ?limit|floor data gas|gas is too low|supplied gas is beyond/, 'gas'],
   [
-    /exceeds the configured cap|fee cap exceeded|exceeds (the )?(configured )?(tx|transaction) fee cap|max priority fee per gas higher than max fee/,
-    'fee_limit',
-  ],
-  [/intrinsic gas|gas limit|floor data gas|out of gas|gas floor|gaslimit/, 'gas'],
-  [
-    /underpriced|less than block base fee|below the (current )?base fee|lower than base fee|below (configured )?minimum|feetoolow|fee too low|gas price too low|lower than the minimum|below min|price is too low|under min/,
+    /underpriced|(less|lower) than (the )?(block )?base ?fee|below (the )?(current |configured )?(minimum|base fee)|fee ?too ?low|gas price too low|price (supplied )?is too low/,
     'underpriced',
   ],
+  [/pool is full|pool overflow|too many (pending )?transactions|in-flight transaction limit/, 'pool_full'],
   [
-    /pool is full|mempool is full|pool overflow|too many (pending )?transactions|exceeds? (the )?pool/,
-    'pool_full',
-  ],
-  [
-    /invalid sender|invalid chain|wrong chain|chain ?id|not supported|invalid signature|rlp|not replay-protected|malformed|decod|invalid transaction type|oversized/,
+    /invalid sender|chain ?id|not supported|invalid signature|rlp|not replay-protected|not authorized|oversized/,
     'invalid',
   ],
 ]
