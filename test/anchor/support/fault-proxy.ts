@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
 
 export type RpcRequest = { id: number; method: string; params: unknown[] }
 
@@ -15,6 +16,8 @@ export type Fault =
   | { kind: 'duplicate' }
   | { kind: 'http'; status: number; headers?: Record<string, string>; body?: string; forward?: boolean }
   | { kind: 'wrong_id' }
+  /** The endpoint lags: it knows nothing of the newest blocks. */
+  | { kind: 'stale'; blocks: number }
   | { kind: 'error'; code: number; message: string; data?: unknown; forward?: boolean }
   | { kind: 'result'; result: unknown; forward?: boolean }
 
@@ -27,6 +30,9 @@ export type FaultProxy = {
   rule: (request: RpcRequest) => Fault | undefined
   /** Where requests go; may be changed at any time. */
   target: string
+  /** Connections are refused until they are accepted again, on the same port. */
+  refuse(): Promise<void>
+  accept(): Promise<void>
   close(): Promise<void>
 }
 
@@ -35,18 +41,29 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   const server = createServer((request, response) => {
     handle(proxy, request, response).catch(() => response.destroy())
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const listen = (port: number) =>
+    new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(port, '127.0.0.1', resolve)
+    })
+  const stop = () =>
+    new Promise<void>((resolve) => {
+      server.close(() => resolve())
+      server.closeAllConnections()
+    })
+  await listen(0)
+  const { port } = server.address() as AddressInfo
   const proxy: FaultProxy = {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://127.0.0.1:${port}`,
     requests: [],
     count: (method) => proxy.requests.filter((request) => request.method === method).length,
     rule: () => undefined,
     target,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
+    refuse: stop,
+    async accept() {
+      if (!server.listening) await listen(port)
+    },
+    close: stop,
   }
   return proxy
 }
@@ -74,8 +91,8 @@ async function handle(proxy: FaultProxy, incoming: IncomingMessage, response: Se
       if (fault.forward) await forward()
       return
     case 'delay':
-      setTimeout(() => forward().then((text) => response.end(text)), fault.ms)
-      return
+      await pause(fault.ms)
+      return void response.end(await forward())
     case 'duplicate': {
       const text = await forward()
       await forward()
@@ -87,6 +104,8 @@ async function handle(proxy: FaultProxy, incoming: IncomingMessage, response: Se
       return void response.end(fault.body ?? '')
     case 'wrong_id':
       return void response.end(JSON.stringify({ ...JSON.parse(await forward()), id: request.id + 1_000_000 }))
+    case 'stale':
+      return void response.end(await forwardStale(proxy.target, request, fault.blocks))
     case 'error': {
       if (fault.forward) await forward()
       const { code, message, data } = fault
@@ -105,4 +124,33 @@ async function forwardTo(target: string, body: string): Promise<string> {
     body,
   })
   return response.text()
+}
+
+const quantity = (value: number) => `0x${Math.max(0, value).toString(16)}`
+
+/** The answer as it was some blocks ago: heads and tags are older, what came since is not there. */
+async function forwardStale(
+  target: string,
+  { id, method, params }: RpcRequest,
+  blocks: number,
+): Promise<string> {
+  const ask = async (name: string, args: unknown[]) =>
+    JSON.parse(
+      await forwardTo(target, JSON.stringify({ jsonrpc: '2.0', id, method: name, params: args })),
+    ) as { result?: unknown }
+  const head = Number((await ask('eth_blockNumber', [])).result) - blocks
+  const asOfThen = params.map((param) => (param === 'latest' || param === 'pending' ? quantity(head) : param))
+  const answer = await ask(method, asOfThen)
+  if (method === 'eth_blockNumber') answer.result = quantity(head)
+  else if (method === 'eth_getBlockByNumber') {
+    const block = answer.result as { number: string } | null
+    if (params[0] === 'finalized' && block !== null) {
+      return JSON.stringify(await ask(method, [quantity(Number(block.number) - blocks), params[1]]))
+    }
+    if (block !== null && Number(block.number) > head) answer.result = null
+  } else if (method === 'eth_getTransactionReceipt') {
+    const receipt = answer.result as { blockNumber: string } | null
+    if (receipt != null && Number(receipt.blockNumber) > head) answer.result = null
+  }
+  return JSON.stringify(answer)
 }

@@ -1,0 +1,142 @@
+/** What goes wrong when: a pure function of the seed, the length of the run and the kinds of fault that are wanted. */
+
+/** Faults of a JSON-RPC endpoint, each for a while; what the endpoint does then is in rpc-faults.ts. */
+export const RPC_FAULTS = [
+  'rpc_drop_reply',
+  'rpc_drop_request',
+  'rpc_delay',
+  'rpc_duplicate',
+  'rpc_429',
+  'rpc_503',
+  'rpc_wrong_id',
+  'rpc_stale',
+  'rpc_wording',
+  'rpc_refused',
+] as const
+
+export const FAULTS = [
+  'kill',
+  'kill_at_point',
+  'stop_at_point',
+  'suspend',
+  'database_restart',
+  ...RPC_FAULTS,
+  'reorg',
+  'fee_spike',
+  'drop_transaction',
+  'no_blocks',
+] as const
+
+export type FaultKind = (typeof FAULTS)[number]
+export type RpcFaultKind = (typeof RPC_FAULTS)[number]
+
+/** The instants that the steps announce, see src/core/fault-point.ts. */
+export const FAULT_POINTS = [
+  'seal-before-commit',
+  'seal-after-commit',
+  'anchor-planned',
+  'attempt-signed',
+  'attempt-stored',
+  'before-send',
+  'after-send',
+] as const
+
+/** The replica that holds a lease when the time comes, or one by its number. */
+export type Target = 'seal' | 'anchor' | 0 | 1
+
+export type FaultEvent = { atMs: number } & (
+  | { kind: 'kill'; target: Target; downMs: number }
+  | { kind: 'kill_at_point'; point: (typeof FAULT_POINTS)[number]; downMs: number }
+  | { kind: 'stop_at_point'; point: (typeof FAULT_POINTS)[number]; stopMs: number }
+  | { kind: 'suspend'; target: Target; stopMs: number }
+  | { kind: 'database_restart'; downMs: number }
+  | { kind: RpcFaultKind; endpoints: readonly number[]; forMs: number; share: number; seed: number }
+  | { kind: 'reorg'; depth: 1 | 2 | 3; again: boolean }
+  | { kind: 'fee_spike'; gwei: number }
+  | { kind: 'drop_transaction' }
+  | { kind: 'no_blocks'; forMs: number }
+)
+
+/** mulberry32: small, seeded, the same everywhere. Numbers from 0 to below 1. */
+export function randomOf(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
+  }
+}
+
+const KILLING: readonly FaultKind[] = ['kill', 'kill_at_point', 'stop_at_point', 'suspend']
+/** A lease's length and a bit: what is away for longer is overtaken. */
+const PAST_THE_LEASE_MS = 2_600
+
+/**
+ * Two rows of events side by side: what befalls replicas, about every three seconds, and everything else, about every
+ * second. Each row deals its kinds from a shuffled deck, so that a run of a minute uses every one.
+ */
+export function planFaults(seed: number, seconds: number, kinds: readonly FaultKind[]): FaultEvent[] {
+  const random = randomOf(seed)
+  const between = (low: number, high: number) => low + random() * (high - low)
+  const whole = (low: number, high: number) => Math.round(between(low, high))
+  const oneOf = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)]!
+  const deckOf = <T>(items: readonly T[]) => {
+    let deck: T[] = []
+    return (): T => {
+      if (deck.length === 0) deck = [...items]
+      return deck.splice(Math.floor(random() * deck.length), 1)[0]!
+    }
+  }
+  const target = () => oneOf<Target>(['seal', 'anchor', 0, 1])
+  const nextPoint = deckOf(FAULT_POINTS)
+
+  const eventOf = (kind: FaultKind, atMs: number): FaultEvent => {
+    switch (kind) {
+      case 'kill':
+        return { atMs, kind, target: target(), downMs: whole(50, 1_500) }
+      case 'kill_at_point':
+        return { atMs, kind, point: nextPoint(), downMs: whole(50, 800) }
+      case 'stop_at_point':
+        return { atMs, kind, point: nextPoint(), stopMs: whole(PAST_THE_LEASE_MS, 4_500) }
+      case 'suspend':
+        return { atMs, kind, target: target(), stopMs: whole(PAST_THE_LEASE_MS, 4_500) }
+      case 'database_restart':
+        return { atMs, kind, downMs: whole(0, 1_500) }
+      case 'reorg':
+        return { atMs, kind, depth: oneOf([1, 2, 3] as const), again: random() < 0.5 }
+      case 'fee_spike':
+        return { atMs, kind, gwei: whole(10, 400) }
+      case 'drop_transaction':
+        return { atMs, kind }
+      case 'no_blocks':
+        return { atMs, kind, forMs: whole(2_000, 5_000) }
+      default:
+        return {
+          atMs,
+          kind,
+          endpoints: oneOf([[0], [1], [0, 1]]),
+          forMs: whole(800, 3_000),
+          share: between(0.3, 1),
+          seed: whole(0, 2 ** 31),
+        }
+    }
+  }
+
+  const row = (dealt: readonly FaultKind[], gapMs: readonly [number, number]): FaultEvent[] => {
+    if (dealt.length === 0) return []
+    const deal = deckOf(dealt)
+    const events: FaultEvent[] = []
+    for (let at = 1_000 + between(...gapMs); at < seconds * 1_000; at += between(...gapMs)) {
+      events.push(eventOf(deal(), Math.round(at)))
+    }
+    return events
+  }
+  // Plain kills twice in the deck: they are the ones that strike anywhere.
+  const killing = KILLING.filter((kind) => kinds.includes(kind))
+  const others = kinds.filter((kind) => !KILLING.includes(kind))
+  return [
+    ...row([...killing, ...killing.filter((kind) => kind === 'kill')], [1_800, 3_600]),
+    ...row(others, [500, 1_300]),
+  ].sort((a, b) => a.atMs - b.atMs)
+}
