@@ -4,8 +4,8 @@
  * listen. Out: what was counted and timed, and every reason why the story did not hold.
  */
 import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { createHoldfastClient } from '../client/client.ts'
 import type { Hex } from '../core/hash.ts'
 import { toHex } from '../core/hash.ts'
@@ -34,7 +34,7 @@ const patience = { timeoutMs: 120_000, pollMs: 250 }
 
 /** The films of vega-datasets: 3,201 rows of texts, numbers and nulls as they were published. */
 export function readFilms(): DemoRow[] {
-  const entry = createRequire(import.meta.url).resolve('vega-datasets')
+  const entry = fileURLToPath(import.meta.resolve('vega-datasets'))
   return JSON.parse(readFileSync(join(dirname(dirname(entry)), 'data', 'movies.json'), 'utf8')) as DemoRow[]
 }
 

@@ -94,6 +94,8 @@ export async function startAnvil(
 
   const { server, port, resumed } = await launchWithState(base, logFile, stateFile, logger)
   if (claimFile !== undefined) writeClaim(claimFile, server.pid, port)
+  // Its purpose was the port, and the reason of a failed start.
+  else rmSync(logFile, { force: true })
   const url = `http://127.0.0.1:${port}`
   const closers: { close(): Promise<void> }[] = []
   try {
@@ -122,8 +124,7 @@ export async function startAnvil(
         }
       }
       await server.stop(STOP)
-      if (claimFile === undefined) rmSync(logFile, { force: true })
-      else removeClaim(claimFile)
+      if (claimFile !== undefined) removeClaim(claimFile)
     },
   }
 }

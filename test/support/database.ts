@@ -18,7 +18,7 @@ export async function createTestDatabase(): Promise<TestDatabase> {
 }
 
 /** One statement as the superuser, outside any test's database. */
-export async function onServer(statement: string): Promise<void> {
+async function onServer(statement: string): Promise<void> {
   const client = new pg.Client(inject('databaseServerUrl'))
   await client.connect()
   try {

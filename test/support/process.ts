@@ -19,7 +19,7 @@ export type ChildRun = {
 
 type RunOptions = { env?: Record<string, string>; cwd?: string; uid?: number; gid?: number }
 
-export const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 
 /** Runs the built `holdfast` command. The caller ends it: `kill('SIGKILL')`, then `exit()`. */
 export function runHoldfast(args: readonly string[], options: RunOptions = {}): ChildRun {
