@@ -3,11 +3,12 @@
  * until they are final. Any number of daemons may run one for the same chain: the lease lets one of them work, and a
  * stale one's writes are refused by the database.
  */
-import type pg from 'pg'
+
 import type { ChainConfig } from '../core/chain-config.ts'
 import { HoldfastError } from '../core/errors.ts'
 import type { Clock, Logger, Metrics } from '../core/ports.ts'
 import { openAnchors, setAnchorReason } from '../store/anchors.ts'
+import type { Pool } from '../store/database.ts'
 import { inLease } from '../store/lease-transaction.ts'
 import { acquireLease, type Lease, releaseLease, renewLease } from '../store/leases.ts'
 import { asStoreError } from '../store/unavailable.ts'
@@ -41,7 +42,7 @@ export type Anchorer = {
 
 export type AnchorerDeps = {
   chain: ChainConfig
-  pool: pg.Pool
+  pool: Pool
   signer: Signer
   /** {@link anchorTree} of src/merkle. */
   anchorTree: AnchorTree

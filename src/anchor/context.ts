@@ -1,7 +1,7 @@
-import type pg from 'pg'
 import type { ChainConfig } from '../core/chain-config.ts'
 import type { Hex } from '../core/hash.ts'
 import type { Clock, Logger, Metrics } from '../core/ports.ts'
+import type { Pool } from '../store/database.ts'
 import type { Lease } from '../store/leases.ts'
 import type { Endpoints } from './endpoints.ts'
 import type { AnchorTree } from './plan.ts'
@@ -25,7 +25,7 @@ export type PauseReason = 'key_used_elsewhere' | 'finality_contradicted' | 'reve
 
 /** What every part of one chain's anchoring is given while the lease is held. */
 export type AnchorContext = {
-  pool: pg.Pool
+  pool: Pool
   lease: Lease
   chain: ChainConfig
   /** EIP-55. */

@@ -2,6 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { FeeLimits } from '../core/chain-config.ts'
 import { HoldfastError } from '../core/errors.ts'
 import type { Hex } from '../core/hash.ts'
+import { giveNonceBack, setNonceAside } from '../store/accounts.ts'
+import type { Pool } from '../store/database.ts'
 import { balanceOf, hasCode, nonceAt, receiptOf } from './chain-reads.ts'
 import type { Ask, Endpoints } from './endpoints.ts'
 import { quoteFees } from './fees.ts'
@@ -20,8 +22,10 @@ const EXECUTION_GAS = 60_000 + 200 * (REGISTRY_DEPLOYED_BYTECODE.length / 2)
 const POLL_MS = 500
 
 /**
- * Puts the registry where it is on every chain, through the CREATE2 deployer. Does nothing when it is there. The
- * caller sees to it that nothing else signs with this key meanwhile.
+ * Puts the registry where it is on every chain, through the CREATE2 deployer. Does nothing when it is there. A daemon
+ * that waits for the registry signs nothing meanwhile; its account's next nonce moves on past the deployment's.
+ * @param options.pool the daemon's migrated database, so that the deployment is not taken for a stranger's use of
+ *   the key; may be left out while no daemon has used it
  * @throws HoldfastError INVALID_CONFIG when the chain has no deployer or the account no funds, CHAIN_UNAVAILABLE
  *   when it was not mined within the time
  */
@@ -30,9 +34,10 @@ export async function deployRegistry(options: {
   chainId: number
   signer: Signer
   fees: FeeLimits
+  pool?: Pool
   withinMs?: number
 }): Promise<{ address: string; transactionHash: Hex | null }> {
-  const { endpoints, chainId } = options
+  const { endpoints, chainId, signer, pool } = options
   const { ask } = await endpoints.view()
   if (await hasCode(ask, REGISTRY_ADDRESS)) return { address: REGISTRY_ADDRESS, transactionHash: null }
   if (!(await hasCode(ask, REGISTRY_DEPLOYER))) {
@@ -41,18 +46,22 @@ export async function deployRegistry(options: {
       `Chain ${chainId} has no CREATE2 deployer at ${REGISTRY_DEPLOYER}. Have it deployed (github.com/Arachnid/deterministic-deployment-proxy), or deploy contracts/AnchorRegistry.sol yourself and name it as the chain's \`registry\`.`,
     )
   }
-  const { raw, hash } = await signDeployment(ask, options)
+  const nonce = await nonceAt(ask, signer.address, 'pending')
+  const { raw, hash } = await signDeployment(ask, options, nonce)
+  const aside = pool !== undefined && (await setNonceAside(pool, chainId, signer.address, nonce))
   const outcome = await endpoints.send(raw)
   if (outcome.kind === 'refused') {
+    if (aside) await giveNonceBack(pool, chainId, signer.address, nonce)
     throw new HoldfastError('INVALID_CONFIG', `The deployment was refused: ${outcome.message}`)
   }
-  await untilDeployed(ask, hash, options.withinMs ?? 120_000)
+  await untilDeployed(endpoints, hash, options.withinMs ?? 120_000)
   return { address: REGISTRY_ADDRESS, transactionHash: `0x${hash.toString('hex')}` }
 }
 
 async function signDeployment(
   ask: Ask,
   { chainId, signer, fees }: { chainId: number; signer: Signer; fees: FeeLimits },
+  nonce: number,
 ): Promise<{ raw: Buffer; hash: Buffer }> {
   const data = `${REGISTRY_SALT}${REGISTRY_BYTECODE.slice(2)}` as Hex
   const gasLimit = gasLimitOf(data, EXECUTION_GAS)
@@ -67,7 +76,7 @@ async function signDeployment(
   }
   const common = {
     chainId,
-    nonce: await nonceAt(ask, signer.address, 'pending'),
+    nonce,
     to: REGISTRY_DEPLOYER,
     data,
     gasLimit,
@@ -85,20 +94,26 @@ async function signDeployment(
   )
 }
 
-async function untilDeployed(ask: Ask, hash: Buffer, withinMs: number): Promise<void> {
+async function untilDeployed(endpoints: Endpoints, hash: Buffer, withinMs: number): Promise<void> {
   const deadline = performance.now() + withinMs
-  for (;;) {
-    const receipt = await receiptOf(ask, hash)
-    if (receipt !== null && !receipt.succeeded) {
-      throw new HoldfastError('INVALID_CONFIG', 'The deployment failed on the chain (status 0).')
-    }
-    // Somebody else's deployment of the same bytes is as good.
-    if (await hasCode(ask, REGISTRY_ADDRESS)) return
-    if (performance.now() > deadline) {
-      throw new HoldfastError('CHAIN_UNAVAILABLE', `The deployment was not mined within ${withinMs} ms.`, {
-        retryAfter: 30,
-      })
+  let fault: unknown
+  while (performance.now() < deadline) {
+    try {
+      const { ask } = await endpoints.view()
+      const receipt = await receiptOf(ask, hash)
+      // Somebody else's deployment of the same bytes is as good.
+      if (await hasCode(ask, REGISTRY_ADDRESS)) return
+      if (receipt !== null && !receipt.succeeded) {
+        throw new HoldfastError('INVALID_CONFIG', 'The deployment failed on the chain (status 0).')
+      }
+    } catch (error) {
+      if (error instanceof HoldfastError && error.code === 'INVALID_CONFIG') throw error
+      fault = error
     }
     await pause(POLL_MS)
   }
+  throw new HoldfastError('CHAIN_UNAVAILABLE', `The deployment was not mined within ${withinMs} ms.`, {
+    retryAfter: 30,
+    cause: fault,
+  })
 }

@@ -1,4 +1,3 @@
-import type pg from 'pg'
 import type { Clock } from '../core/ports.ts'
 import {
   type Anchor,
@@ -8,6 +7,7 @@ import {
   regressToSubmitted,
 } from '../store/anchors.ts'
 import { noteMined, noteUnmined, supersede } from '../store/attempts.ts'
+import type { Pool } from '../store/database.ts'
 import { inLease } from '../store/lease-transaction.ts'
 import type { Lease } from '../store/leases.ts'
 import type { Finding } from './inspect.ts'
@@ -24,7 +24,7 @@ type Spent = Extract<Finding, { kind: 'spent' }>
  * @throws HoldfastError LEASE_LOST
  */
 export async function applyFinding(
-  deps: { pool: pg.Pool; lease: Lease; clock: Clock },
+  deps: { pool: Pool; lease: Lease; clock: Clock },
   anchor: Anchor,
   finding: Finding,
 ): Promise<Change[]> {
@@ -39,7 +39,7 @@ export async function applyFinding(
 }
 
 async function applyMined(
-  deps: { pool: pg.Pool; lease: Lease; clock: Clock },
+  deps: { pool: Pool; lease: Lease; clock: Clock },
   anchor: Anchor,
   { attempt, receipt, block, final }: Mined,
 ): Promise<Change[]> {
@@ -75,7 +75,7 @@ async function applyMined(
 }
 
 async function applySpent(
-  deps: { pool: pg.Pool; lease: Lease },
+  deps: { pool: Pool; lease: Lease },
   anchor: Anchor,
   { why, attempt, receipt, block, final }: Spent,
 ): Promise<Change[]> {

@@ -1,6 +1,6 @@
-import type pg from 'pg'
 import type { ChainConfig } from '../core/chain-config.ts'
 import { insertAnchor, unanchoredBatches } from '../store/anchors.ts'
+import type { Pool } from '../store/database.ts'
 import { inLease } from '../store/lease-transaction.ts'
 import type { Lease } from '../store/leases.ts'
 import { registryOf } from './registry.ts'
@@ -22,7 +22,7 @@ export type Planned = { id: number; batches: number; leaves: number; full: boole
  * @throws HoldfastError LEASE_LOST
  */
 export async function planAnchor(deps: {
-  pool: pg.Pool
+  pool: Pool
   lease: Lease
   chain: ChainConfig
   publisher: string

@@ -1,9 +1,9 @@
-import type pg from 'pg'
 import type { AnchorReason, AnchorState } from '../core/anchor-state.ts'
 import type { ChainConfig } from '../core/chain-config.ts'
 import { type Hex, toHex } from '../core/hash.ts'
 import { readAccount } from '../store/accounts.ts'
 import { type Anchor, type Backlog, lastMinedAnchor, openAnchors } from '../store/anchors.ts'
+import type { Pool } from '../store/database.ts'
 import type { EndpointHealth } from './endpoint.ts'
 
 export type AnchorSummary = {
@@ -49,7 +49,7 @@ export type ChainStatus = {
 }
 
 /** Fills in what the database knows; why the last look failed stays where the database knows no reason. */
-export async function readChainStatus(pool: pg.Pool, seen: ChainStatus): Promise<ChainStatus> {
+export async function readChainStatus(pool: Pool, seen: ChainStatus): Promise<ChainStatus> {
   const account = await readAccount(pool, seen.chainId, seen.address)
   const last = await lastMinedAnchor(pool, seen.chainId)
   const moving = (await openAnchors(pool, seen.chainId)).find((anchor) => anchor.state !== 'mined')

@@ -4,13 +4,13 @@
  * follower finds the bytes and sends them. Nothing is signed twice for a nonce unless it pays more.
  */
 import { Transaction } from 'ethers'
-import type pg from 'pg'
 import type { ChainConfig } from '../core/chain-config.ts'
 import { type Hex, toHex } from '../core/hash.ts'
 import type { Clock } from '../core/ports.ts'
 import { takeNonce } from '../store/accounts.ts'
 import { type Anchor, markSubmitted, setAnchorWish } from '../store/anchors.ts'
 import { type Attempt, type AttemptKind, insertAttempt, noteSending } from '../store/attempts.ts'
+import type { Connection, Pool } from '../store/database.ts'
 import { inLease } from '../store/lease-transaction.ts'
 import type { Lease } from '../store/leases.ts'
 import type { Endpoints } from './endpoints.ts'
@@ -20,7 +20,7 @@ import type { SendOutcome } from './send-outcome.ts'
 import { type Signer, signChecked, type UnsignedTransaction } from './signer.ts'
 
 export type SubmitDeps = {
-  pool: pg.Pool
+  pool: Pool
   lease: Lease
   chain: ChainConfig
   endpoints: Endpoints
@@ -86,7 +86,7 @@ async function signAndStore(
   nonce: number,
   payload: Payload,
   offer: Offer,
-  claim: (client: pg.ClientBase) => Promise<void>,
+  claim: (client: Connection) => Promise<void>,
 ): Promise<Attempt> {
   const { chain, signer } = deps
   const common = { chainId: chain.chainId, nonce, ...payload }
