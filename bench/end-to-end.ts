@@ -64,6 +64,18 @@ export async function endToEnd({ quick }: { quick: boolean }): Promise<Figure[]>
         }),
       )
     }
+    const records = sizes.at(-1)![0]
+    figures.push(
+      figureOf({
+        bench: 'end-to-end',
+        metric: 'peak resident memory of the daemon',
+        unit: 'MB',
+        n: records,
+        holdfast: [daemon.peakMemory() / 2 ** 20],
+        reference: { name: 'limit', values: [600] },
+        better: 'less',
+      }),
+    )
     return figures
   } finally {
     await stage.close()

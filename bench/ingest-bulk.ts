@@ -113,7 +113,7 @@ async function chunkInserts(pool: Pool, n: number): Promise<number> {
   return timed(n, async () => void (await Promise.all(Array.from({ length: 4 }, worker))))
 }
 
-async function copyRows(pool: Pool, n: number): Promise<number> {
+export async function copyRows(pool: Pool, n: number): Promise<number> {
   const hashes = randomBytes(10_000 * HASH_BYTES)
   await pool.query('truncate raw_row')
   const client = await pool.connect()

@@ -90,11 +90,12 @@ export function singles(apiKey: string, count = Number.POSITIVE_INFINITY): NextR
   return (index) => {
     if (index >= count) return null
     const request = ring[index % RING]!
-    request[0].latin1Write(
+    request[0].write(
       Math.floor(index / RING)
         .toString(16)
         .padStart(8, '0'),
       digitsAt,
+      'latin1',
     )
     return request
   }

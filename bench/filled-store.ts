@@ -1,0 +1,144 @@
+/** A store of many sealed records and the daemon over it: what `seal`, `receipt` and `space` measure, made once. */
+import { setTimeout as pause } from 'node:timers/promises'
+import { appendIntake } from '../src/store/intake.ts'
+import { listRuns } from '../src/store/leaf-runs.ts'
+import { note } from './figure.ts'
+import { type HashSource, hashSource } from './hashes.ts'
+import { openStage, type RunningDaemon, type Stage, untilSealed, untilTrue } from './stage.ts'
+
+export type FilledStore = {
+  stage: Stage
+  daemon: RunningDaemon
+  /** Records in it. */
+  n: number
+  hashes: HashSource
+  /** Bytes of the database before the first record, and when all was sealed, merged and anchored. */
+  bytesBefore: number
+  bytesAfter: number
+  sealing: SealingRun
+}
+
+export type SealingRun = {
+  /** From the daemon's start until the last batch was committed. */
+  seconds: number
+  /** Records a second of every full batch, in order. */
+  batchRates: number[]
+  /** From then until the last merge was committed. */
+  mergeSeconds: number
+  /** Resident memory that the daemon's peak adds to what it has when it is idle, in bytes. */
+  addedMemory: number
+  peakMemory: number
+}
+
+const CHUNK = 10_000
+
+/** Puts n hashes into the intake log. */
+export async function preload(stage: Stage, hashes: HashSource, n: number): Promise<void> {
+  const receivedAtMs = Date.now()
+  for (let done = 0; done < n; done += CHUNK * 10) {
+    const chunks = Array.from({ length: Math.min(10, (n - done) / CHUNK) }, (_, i) => ({
+      sourceId: stage.sourceId,
+      receivedAtMs: receivedAtMs + done / CHUNK + i,
+      hashes: hashes.take(CHUNK),
+    }))
+    await appendIntake(stage.pool, chunks)
+  }
+}
+
+/** Ten million records (quick: a million), first as intake, then sealed by a daemon, then anchored by a tick. */
+export async function fillStore({ quick }: { quick: boolean }): Promise<FilledStore> {
+  const n = quick ? 1_000_000 : 10_000_000
+  const stage = await openStage()
+  try {
+    const bytesBefore = await databaseBytes(stage)
+    const hashes = hashSource(CHUNK, 16)
+    note(`  ${n} hashes into intake`)
+    await preload(stage, hashes, n)
+    await stage.pool.query('checkpoint')
+
+    const idle = await idleMemory()
+    const seal = quick ? { maxLeaves: 131_072 } : {}
+    const fanOut = process.env.BENCH_MERGE_FAN_OUT
+    const startedAt = Date.now()
+    const daemon = await stage.startDaemon({
+      seal: { ...seal, ...(fanOut ? { mergeFanOut: Number(fanOut) } : {}) },
+    })
+    await untilSealed(stage.pool)
+    const seconds = (Date.now() - startedAt) / 1000
+    const mergingFrom = performance.now()
+    await untilMerged(stage)
+    const mergeSeconds = (performance.now() - mergingFrom) / 1000
+    const peakMemory = daemon.peakMemory()
+    const batchRates = await ratesOfBatches(stage, startedAt)
+    note(
+      `  sealed in ${seconds.toFixed(1)} s, merged ${mergeSeconds.toFixed(1)} s later, peak ${mb(peakMemory)}`,
+    )
+    note(`  records/s of each batch: ${batchRates.map((rate) => Math.round(rate / 1000)).join(' ')} k`)
+    await daemon.tick()
+    const mined = async () =>
+      (await stage.pool.query("select 1 from anchor where state in ('mined', 'finalized')")).rowCount! > 0
+    await untilTrue('the anchor to be mined', mined)
+    await stage.pool.query('vacuum')
+    const bytesAfter = await databaseBytes(stage)
+    const sealing = { seconds, batchRates, mergeSeconds, peakMemory, addedMemory: peakMemory - idle }
+    return { stage, daemon, n, hashes, bytesBefore, bytesAfter, sealing }
+  } catch (error) {
+    await stage.close()
+    throw error
+  }
+}
+
+export function mb(bytes: number): string {
+  return `${Math.round(bytes / 2 ** 20)} MB`
+}
+
+/** Peak resident memory of a daemon that has nothing to do, in bytes. */
+async function idleMemory(): Promise<number> {
+  const stage = await openStage()
+  try {
+    const daemon = await stage.startDaemon()
+    await pause(2_000)
+    return daemon.peakMemory()
+  } finally {
+    await stage.close()
+  }
+}
+
+/** Waits until no tier has had a merge for a while. */
+export async function untilMerged(stage: Stage): Promise<void> {
+  let before = ''
+  let since = performance.now()
+  await untilTrue(
+    'merges to end',
+    async () => {
+      const { rows } = await stage.pool.query(
+        "select 1 from pg_stat_activity where application_name = 'holdfast-seal' and state <> 'idle'",
+      )
+      const runs = JSON.stringify(await listRuns(stage.pool))
+      if (runs !== before || rows.length > 0) {
+        before = runs
+        since = performance.now()
+      }
+      return performance.now() - since > 1_000
+    },
+    { everyMs: 50 },
+  )
+}
+
+export async function databaseBytes(stage: Stage): Promise<number> {
+  const { rows } = await stage.pool.query<{ bytes: number }>(
+    'select pg_database_size(current_database()) as bytes',
+  )
+  return Number(rows[0]!.bytes)
+}
+
+async function ratesOfBatches(stage: Stage, startedAtMs: number): Promise<number[]> {
+  const { rows } = await stage.pool.query<{ leaves: number; ms: number }>(
+    'select leaf_count as leaves, (extract(epoch from sealed_at) * 1000)::float8 as ms from batch order by id',
+  )
+  const full = rows[0]!.leaves
+  return rows
+    .map(({ leaves, ms }, i) => ({ leaves, seconds: (ms - (rows[i - 1]?.ms ?? startedAtMs)) / 1000 }))
+    .filter(({ leaves }) => leaves >= full * 0.95)
+    .map(({ leaves, seconds }) => leaves / seconds)
+}

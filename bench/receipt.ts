@@ -1,0 +1,98 @@
+import { randomBytes } from 'node:crypto'
+import { leafOf } from '../src/merkle/path.ts'
+import { openDatabase } from '../src/store/database.ts'
+import { figureOf, interleave, note, quantile } from './figure.ts'
+import type { FilledStore } from './filled-store.ts'
+import { load, requestHead } from './http-load.ts'
+import type { Figure } from './tree.ts'
+
+const CONNECTIONS = 4
+
+/**
+ * Whole HTTP calls for receipts of records picked at random from the store, and for hashes that are not in it, beside
+ * a bare primary-key SELECT through a pool like the daemon's, at the same concurrency.
+ */
+export async function receipt({ quick, store }: { quick: boolean; store: FilledStore }): Promise<Figure[]> {
+  const { stage, daemon, hashes, n } = store
+  const rounds = quick ? 3 : 5
+  const calls = quick ? 1_000 : 4_000
+  const rows = n / 10
+  await stage.pool.query(
+    'create table raw_keyed (hash bytea primary key, at timestamptz not null default now())',
+  )
+  await stage.pool.query(
+    'insert into raw_keyed (hash) select sha256(i::text::bytea) from generate_series(1, $1) i',
+    [rows],
+  )
+  await stage.pool.query('vacuum analyze raw_keyed')
+  const reads = openDatabase({ url: stage.databaseUrl, poolSize: 10, name: 'bench-read' })
+  try {
+    const call = (hash: () => Buffer) => () =>
+      load({
+        url: daemon.url,
+        connections: CONNECTIONS,
+        next: (index) =>
+          index === calls
+            ? null
+            : [requestHead({ method: 'GET', path: `/v1/records/0x${hash().toString('hex')}/receipt` })],
+      })
+    const known = call(() => hashes.at(Math.floor(Math.random() * n)))
+    const unknown = call(() => randomBytes(32))
+    const select = async () => {
+      const latencies: number[] = []
+      let left = calls
+      const worker = async () => {
+        while (left-- > 0) {
+          const key = leafOf(randomBytes(32))
+          const start = performance.now()
+          await reads.pool.query({
+            name: 'bare-select',
+            text: 'select at from raw_keyed where hash = $1',
+            values: [key],
+          })
+          latencies.push(performance.now() - start)
+        }
+      }
+      await Promise.all(Array.from({ length: CONNECTIONS }, worker))
+      return quantile(latencies, 0.99)
+    }
+    const perSecond: number[] = []
+    const p50: number[] = []
+    await known()
+    await unknown()
+    await select()
+    note(`receipt: ${calls} calls a round, ${CONNECTIONS} at once, ${n} records in the store`)
+    const results = await interleave(rounds, {
+      known: async () => {
+        const result = await known()
+        perSecond.push(result.perSecond)
+        p50.push(result.p50Ms)
+        return result.p99Ms
+      },
+      unknown: async () => (await unknown()).p99Ms,
+      select,
+    })
+    note(`  ${Math.round(perSecond.at(-1)!)} receipts/s, p50 ${p50.at(-1)!.toFixed(2)} ms`)
+    const figure = (metric: string, name: string, holdfast: number[], values: number[]) =>
+      figureOf({
+        bench: 'receipt',
+        metric,
+        unit: 'ms',
+        n,
+        holdfast,
+        reference: { name, values },
+        better: 'less',
+      })
+    return [
+      figure('p99 of a receipt over HTTP', 'p99 of a bare primary-key SELECT', results.known, results.select),
+      figure(
+        'p99 of an unknown hash over HTTP',
+        'p99 of a receipt over HTTP',
+        results.unknown,
+        results.known,
+      ),
+    ]
+  } finally {
+    await reads.close()
+  }
+}

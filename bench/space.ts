@@ -1,0 +1,90 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { figureOf, note } from './figure.ts'
+import { databaseBytes, type FilledStore, untilMerged } from './filled-store.ts'
+import { load } from './http-load.ts'
+import { singles } from './ingest-single.ts'
+import { openStage, untilSealed } from './stage.ts'
+import type { Figure } from './tree.ts'
+
+/** Bytes of the database a record, everything included, beside a row and a unique index of the row-per-record service. */
+export async function space({ quick, store }: { quick: boolean; store: FilledStore }): Promise<Figure[]> {
+  const bulk = (store.bytesAfter - store.bytesBefore) / store.n
+  const single = await slowPushes(quick)
+  return [
+    figureOf({
+      bench: 'space',
+      metric: 'bytes a record in PostgreSQL, pushed in bulk, after merges',
+      unit: 'bytes',
+      n: store.n,
+      holdfast: [bulk],
+      reference: { name: 'limit', values: [60] },
+      better: 'less',
+    }),
+    figureOf({
+      bench: 'space',
+      metric: 'bytes a record in PostgreSQL, single pushes, 10 a second',
+      unit: 'bytes',
+      n: single.n,
+      holdfast: [single.bytes],
+      reference: { name: 'limit', values: [400] },
+      better: 'less',
+    }),
+    figureOf({
+      bench: 'space',
+      metric: 'bytes a record in PostgreSQL, single pushes, 10 a second',
+      unit: 'bytes',
+      n: single.n,
+      holdfast: [single.bytes],
+      reference: { name: 'row-per-record service with its stored proofs', values: [single.rowBytes] },
+      better: 'less',
+    }),
+  ]
+}
+
+/**
+ * Ten single pushes to a batch, each its own commit, and a tick after 600 batches: what 10 a second and a tick every
+ * ten minutes make, but twenty times as fast (a batch every 50 ms instead of every second).
+ */
+async function slowPushes(quick: boolean): Promise<{ n: number; bytes: number; rowBytes: number }> {
+  const batches = quick ? 300 : 3_000
+  const n = batches * 10
+  const stage = await openStage()
+  try {
+    const before = await databaseBytes(stage)
+    const daemon = await stage.startDaemon({ seal: { maxAgeMs: 50 } })
+    const next = singles(stage.apiKey)
+    let sent = 0
+    for (let done = 0; done < batches; done += 600) {
+      const until = Math.min(n, (done + 600) * 10)
+      const some = { url: daemon.url, connections: 16, ratePerSecond: 200 }
+      await load({ ...some, next: () => (sent === until ? null : next(sent++)) })
+      await untilSealed(stage.pool)
+      await daemon.tick()
+      await pause(1_000)
+    }
+    await untilMerged(stage)
+    const { rows } = await stage.pool.query('select count(*)::int as batches from batch')
+    note(`  ${n} records in ${rows[0].batches} batches`)
+    await stage.pool.query('vacuum')
+    await noteTables(stage.pool)
+    const bytes = ((await databaseBytes(stage)) - before) / n
+    const peer = await stage.startPeer('rows')
+    await load({ url: peer.url, connections: 16, next: singles(stage.apiKey, n) })
+    await peer.ask('tick')
+    await stage.pool.query('vacuum')
+    const size = await stage.pool.query("select pg_total_relation_size('peer_record')::float8 as bytes")
+    return { n, bytes, rowBytes: size.rows[0].bytes / n }
+  } finally {
+    await stage.close()
+  }
+}
+
+/** The largest tables, for the reader. */
+export async function noteTables(pool: { query(text: string): Promise<{ rows: unknown[] }> }): Promise<void> {
+  const { rows } = await pool.query(
+    `select relname as name, round(pg_total_relation_size(oid) / 1024.0)::int as kb
+     from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace
+     order by pg_total_relation_size(oid) desc limit 7`,
+  )
+  note(`  ${(rows as { name: string; kb: number }[]).map(({ name, kb }) => `${name} ${kb} kB`).join(' · ')}`)
+}
