@@ -9,7 +9,7 @@ import { registryOf } from './registry.ts'
 export type AnchorTree = (roots: Uint8Array) => { root: Buffer; pathOf(index: number): Buffer[] }
 
 /** A tree over more batch roots than this is left to the next tick. */
-export const MAX_BATCHES = 65_536
+const MAX_BATCHES = 65_536
 
 /** `full`: there may be more batches than one tree holds. */
 export type Planned = { id: number; batches: number; leaves: number; full: boolean }

@@ -7,7 +7,7 @@ import type pg from 'pg'
 import { asStoreError } from './unavailable.ts'
 
 export const ENTRY_BYTES = 16
-export const KEY_BYTES = 8
+const KEY_BYTES = 8
 export const PAGE_ENTRIES = 499
 
 export type LeafPosition = { batchId: number; leafIndex: number }

@@ -16,7 +16,7 @@ const TRANSIENT_MESSAGE =
   /Connection terminated|timeout exceeded when trying to connect|connection error|Client has encountered|server closed|Query read timeout|Cannot use a pool after calling end/i
 
 /** Whether the statement failed because the database was away, so that the same statement may succeed later. */
-export function isDatabaseUnavailable(error: unknown): boolean {
+function isDatabaseUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   const code = (error as { code?: unknown }).code
   if (typeof code === 'string' && (TRANSIENT_ERRNO.has(code) || TRANSIENT_SQLSTATE.test(code))) return true
