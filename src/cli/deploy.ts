@@ -6,6 +6,8 @@ import { secretsOf } from '../config/secrets.ts'
 import { type Logger, noMetrics, systemClock } from '../core/ports.ts'
 import { createLogger } from '../ops/logger.ts'
 import { createSigner } from '../signer.ts'
+import { openDatabase, type Pool } from '../store/database.ts'
+import { requireMigrated } from '../store/migrate.ts'
 
 const RPC_TIMEOUT_MS = 10_000
 
@@ -22,34 +24,45 @@ export async function deployEverywhere(
   logger: Logger,
 ): Promise<string[]> {
   const lines: string[] = []
-  for (const chain of config.chains) {
-    const { chainId } = chain
-    if (chain.registry !== undefined) {
-      lines.push(`chain ${chainId}: ${chain.registry} is configured, nothing to deploy`)
-      continue
-    }
-    const endpoints = createEndpoints({
-      ...chain,
-      timeoutMs: RPC_TIMEOUT_MS,
-      clock: systemClock,
-      logger,
-      metrics: noMetrics,
-    })
-    try {
-      await endpoints.requireChain()
-      const signer = await createSigner(chain.signer, env)
-      const { address, transactionHash } = await deployRegistry({
-        endpoints,
-        chainId,
-        signer,
-        fees: chain.fees,
-      })
-      lines.push(
-        `chain ${chainId}: ${address} ${transactionHash ? `deployed in ${transactionHash}` : 'was there'}`,
-      )
-    } finally {
-      endpoints.close()
-    }
+  const database = openDatabase({ url: config.database.url, poolSize: 1, name: 'holdfast-deploy', logger })
+  try {
+    await requireMigrated(database)
+    for (const chain of config.chains) lines.push(await deployOn(chain, env, logger, database.pool))
+  } finally {
+    await database.close()
   }
   return lines
+}
+
+async function deployOn(
+  chain: Config['chains'][number],
+  env: Readonly<Record<string, string | undefined>>,
+  logger: Logger,
+  pool: Pool,
+): Promise<string> {
+  const { chainId } = chain
+  if (chain.registry !== undefined) {
+    return `chain ${chainId}: ${chain.registry} is configured, nothing to deploy`
+  }
+  const endpoints = createEndpoints({
+    ...chain,
+    timeoutMs: RPC_TIMEOUT_MS,
+    clock: systemClock,
+    logger,
+    metrics: noMetrics,
+  })
+  try {
+    await endpoints.requireChain()
+    const signer = await createSigner(chain.signer, env)
+    const { address, transactionHash } = await deployRegistry({
+      endpoints,
+      chainId,
+      signer,
+      fees: chain.fees,
+      pool,
+    })
+    return `chain ${chainId}: ${address} ${transactionHash ? `deployed in ${transactionHash}` : 'was there'}`
+  } finally {
+    endpoints.close()
+  }
 }

@@ -66,6 +66,36 @@ export async function takeNonce(
   }
 }
 
+/**
+ * Sets the nonce aside for a transaction that is no anchor's, when it is the known account's next one. False when the
+ * account is not known here, or stands at another nonce: then nothing has changed.
+ */
+export async function setNonceAside(
+  client: pg.Pool | pg.ClientBase,
+  chainId: number,
+  address: string,
+  nonce: number,
+): Promise<boolean> {
+  const { rowCount } = await client.query(
+    'update account set next_nonce = $3 + 1 where chain_id = $1 and address = $2 and next_nonce = $3::bigint',
+    [chainId, address, nonce],
+  )
+  return rowCount === 1
+}
+
+/** Gives a nonce back that was set aside for bytes which no node took, unless another was taken after it. */
+export async function giveNonceBack(
+  client: pg.Pool | pg.ClientBase,
+  chainId: number,
+  address: string,
+  nonce: number,
+): Promise<void> {
+  await client.query(
+    'update account set next_nonce = $3 where chain_id = $1 and address = $2 and next_nonce = $3::bigint + 1',
+    [chainId, address, nonce],
+  )
+}
+
 /** Stops all signing for the account until {@link resumeAccount}. False when it was stopped already: the first reason stays. */
 export async function pauseAccount(
   client: pg.ClientBase,

@@ -17,6 +17,7 @@ import {
 import { privateKeySigner } from '../../src/anchor/signer.ts'
 import { noMetrics, systemClock } from '../../src/core/ports.ts'
 import { DEV_ACCOUNTS, startTestAnvil, type TestAnvil } from '../support/anvil.ts'
+import { until } from '../support/wait.ts'
 
 const FEES = { maxFeePerGasGwei: 100, minTipGwei: 0.001, maxTipGwei: 20, bumpAfterMs: 60_000 }
 const logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => logger }
@@ -87,7 +88,10 @@ async function call(name: 'anchor' | 'announce', root: string, from: (typeof DEV
     maxPriorityFeePerGas: 1_000_000n,
   })
   const hash = await anvil.rpc('eth_sendRawTransaction', [raw])
-  return (await anvil.rpc('eth_getTransactionReceipt', [hash])) as Receipt
+  // Under load anvil answers before its block is made.
+  return until(async () => (await anvil.rpc('eth_getTransactionReceipt', [hash])) as Receipt | null, {
+    what: 'the receipt',
+  })
 }
 
 let roots = 0

@@ -1,0 +1,77 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { deployRegistry } from '../../src/anchor/deploy.ts'
+import { createEndpoints } from '../../src/anchor/endpoints.ts'
+import { privateKeySigner } from '../../src/anchor/signer.ts'
+import { noMetrics, systemClock } from '../../src/core/ports.ts'
+import { readAccount } from '../../src/store/accounts.ts'
+import { until } from '../support/wait.ts'
+import { startFaultProxy } from './support/fault-proxy.ts'
+import { createStage, PUBLISHER, recordingLogger, type Stage } from './support/harness.ts'
+
+let stage: Stage
+afterEach(() => stage?.close())
+
+async function deploy(url: string, withinMs = 5_000) {
+  const { chainId, fees } = stage.chain
+  const endpoints = createEndpoints({
+    chainId,
+    rpcUrls: [url],
+    timeoutMs: 5_000,
+    clock: systemClock,
+    logger: recordingLogger(),
+    metrics: noMetrics,
+  })
+  try {
+    const signer = privateKeySigner(PUBLISHER.privateKey)
+    return await deployRegistry({ endpoints, chainId, signer, fees, pool: stage.pool, withinMs })
+  } finally {
+    endpoints.close()
+  }
+}
+
+const nextNonce = async () => (await readAccount(stage.pool, 31337, PUBLISHER.address))?.nextNonce
+
+describe('deploying with the key that a daemon waits with', () => {
+  it('is not taken for a use of the key elsewhere, and the daemon goes on by itself', async () => {
+    stage = await createStage({ deploy: false })
+    await stage.seal()
+    const anchorer = await stage.anchorer()
+    await anchorer.tick()
+    expect(anchorer.status().detail).toContain('holdfast deploy')
+    await deploy(stage.anvil.url)
+    await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
+    expect(anchorer.status().paused).toBeNull()
+    expect(await stage.attempts()).toMatchObject([{ nonce: 1 }])
+  })
+
+  it('that is refused leaves the nonce to the next anchor', async () => {
+    stage = await createStage({ deploy: false })
+    const anchorer = await stage.anchorer()
+    await until(async () => (await nextNonce()) === 0, { what: 'the account' })
+    const proxy = await startFaultProxy(stage.anvil.url)
+    proxy.rule = ({ method }) =>
+      method === 'eth_sendRawTransaction'
+        ? { kind: 'error', code: -32000, message: 'transaction underpriced' }
+        : undefined
+    await expect(deploy(proxy.url)).rejects.toMatchObject({ code: 'INVALID_CONFIG' })
+    await proxy.close()
+    expect(await nextNonce()).toBe(0)
+    expect(anchorer.status().paused).toBeNull()
+  })
+
+  it('whose reply is lost is found on the chain', async () => {
+    stage = await createStage({ deploy: false })
+    const proxy = await startFaultProxy(stage.anvil.url)
+    proxy.rule = ({ method }) => (method === 'eth_sendRawTransaction' ? { kind: 'drop_reply' } : undefined)
+    expect((await deploy(proxy.url)).transactionHash).toMatch(/^0x[0-9a-f]{64}$/)
+    await proxy.close()
+  })
+
+  it('that no block takes is given up with a time that is said', async () => {
+    stage = await createStage({ deploy: false, manual: true })
+    await expect(deploy(stage.anvil.url, 600)).rejects.toMatchObject({
+      code: 'CHAIN_UNAVAILABLE',
+      message: expect.stringContaining('600 ms'),
+    })
+  })
+})
