@@ -17,6 +17,7 @@ import { createMetrics } from '../ops/metrics.ts'
 import { createShutdown } from '../ops/shutdown.ts'
 import { openDatabase } from '../store/database.ts'
 import { migrateToLatest } from '../store/migrate.ts'
+import { listAnchors } from '../store/read-lists.ts'
 import { createSource, findByKeyHash, hashApiKey } from '../store/sources.ts'
 import { deployEverywhere } from './deploy.ts'
 import { leaseOwner } from './owner.ts'
@@ -66,6 +67,7 @@ export async function dev(options: DevOptions): Promise<void> {
     shutdown.defer('chain', anvil.stop)
 
     await migrateToLatest(postgres.url)
+    if (!anvil.resumed) await requireNoAnchors(postgres.url, options.state)
     const env = { HOLDFAST_DEV_KEY: DEV_KEY }
     const config = parseConfig(
       {
@@ -120,6 +122,20 @@ function portOf(flag: string, text: string): number {
   throw new HoldfastError(
     'INVALID_CONFIG',
     `${flag} takes a port from 1 to 65535, got ${JSON.stringify(text)}.`,
+  )
+}
+
+/** A new chain does not know what an older one was told: its receipts would never verify. */
+async function requireNoAnchors(databaseUrl: string, state: string): Promise<void> {
+  const database = openDatabase({ url: databaseUrl, poolSize: 1, name: 'holdfast-dev' })
+  try {
+    if ((await listAnchors(database.pool, { limit: 1 })).length === 0) return
+  } finally {
+    await database.close()
+  }
+  throw new HoldfastError(
+    'INVALID_CONFIG',
+    `The development chain’s file in ${state} is gone or unreadable, while the database there remembers anchors on it. Delete ${state} to start anew.`,
   )
 }
 

@@ -10,11 +10,13 @@ export type Shutdown = {
    */
   run(reason: string): Promise<boolean>
   /**
-   * Lets SIGINT and SIGTERM run the shutdown and then exit with status 0, or 1 when something could not be released.
+   * Lets SIGINT, SIGTERM and SIGHUP (the terminal was closed) run the shutdown and then exit with status 0, or 1 when something could not be released.
    * A second signal exits at once with status 130. Returns a function that stops listening.
    */
   onSignals(): () => void
 }
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /** A stack of releasers, undone in reverse with a deadline. */
 export function createShutdown(options: {
@@ -72,11 +74,9 @@ export function createShutdown(options: {
         if (running) exit(130)
         else void run(signal).then((clean) => exit(clean ? 0 : 1))
       }
-      process.on('SIGINT', onSignal)
-      process.on('SIGTERM', onSignal)
+      for (const signal of SIGNALS) process.on(signal, onSignal)
       return () => {
-        process.off('SIGINT', onSignal)
-        process.off('SIGTERM', onSignal)
+        for (const signal of SIGNALS) process.off(signal, onSignal)
       }
     },
   }
