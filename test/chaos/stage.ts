@@ -1,0 +1,178 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import {
+  REGISTRY_ADDRESS,
+  REGISTRY_BYTECODE,
+  REGISTRY_DEPLOYER,
+  REGISTRY_SALT,
+} from '../../src/anchor/registry.generated.ts'
+import { startAnvil } from '../../src/dev/anvil.ts'
+import { findFreePort } from '../../src/dev/ports.ts'
+import { type Postgres, startPostgres } from '../../src/dev/postgres.ts'
+import { callRpc } from '../../src/dev/rpc.ts'
+import { type Database, openDatabase } from '../../src/store/database.ts'
+import { migrateToLatest } from '../../src/store/migrate.ts'
+import { createSource } from '../../src/store/sources.ts'
+import { type FaultProxy, startFaultProxy } from '../anchor/support/fault-proxy.ts'
+import { DEV_ACCOUNTS } from '../support/anvil.ts'
+import { until } from '../support/wait.ts'
+import { type Replica, startReplica } from './replica.ts'
+
+export const CHAIN_ID = 31337
+export const PUBLISHER = DEV_ACCOUNTS[0]
+const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+const BLOCK_SECONDS = 1
+const LEASE_MS = 2_000
+
+/** PostgreSQL that waits for its disk, a chain with a block a second, two endpoints before it, two daemons. */
+export type ChaosStage = {
+  folder: string
+  apiKey: string
+  proxies: readonly FaultProxy[]
+  replicas: readonly Replica[]
+  /** The honest endpoint. */
+  rpcUrl: string
+  rpc(method: string, params?: readonly unknown[]): Promise<unknown>
+  database: Database
+  /** As by a crash of the server: no checkpoint, recovery at the next start. Does nothing while one is under way. */
+  restartDatabase(downMs: number): Promise<boolean>
+  /** Whether the chain makes blocks. */
+  setMining(on: boolean): Promise<void>
+  /** Index of the replica that holds the lease, or null. */
+  holderOf(lease: 'seal' | 'anchor'): Promise<0 | 1 | null>
+  /** Deletes the folder with the logs unless `keep`. */
+  close(keep: boolean): Promise<void>
+}
+
+export async function createChaosStage(): Promise<ChaosStage> {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-chaos-'))
+  chmodSync(folder, 0o755)
+  const undo: (() => Promise<unknown>)[] = []
+  const close = async (keep: boolean) => {
+    for (const step of undo.splice(0).reverse()) await step()
+    if (!keep) rmSync(folder, { recursive: true, force: true })
+  }
+  try {
+    return await build(folder, undo, close)
+  } catch (error) {
+    await close(false)
+    throw error
+  }
+}
+
+async function build(
+  folder: string,
+  undo: (() => Promise<unknown>)[],
+  close: (keep: boolean) => Promise<void>,
+): Promise<ChaosStage> {
+  const server = { dataDir: join(folder, 'postgres'), persistent: false }
+  let postgres: Postgres = await startPostgres(server)
+  undo.push(() => postgres.stop())
+  const anvil = await startAnvil({ chainId: CHAIN_ID, args: ['--block-time', String(BLOCK_SECONDS)] })
+  undo.push(anvil.stop)
+  const rpc = (method: string, params: readonly unknown[] = []) => callRpc(anvil.url, method, params)
+  await deployRegistry(rpc)
+
+  await migrateToLatest(postgres.url)
+  const database = openDatabase({ url: postgres.url, poolSize: 3, name: 'chaos' })
+  undo.push(database.close)
+  const { key: apiKey } = await createSource(database.pool, { name: 'chaos', scopes: ['ingest', 'audit'] })
+  const proxies = [await startFaultProxy(anvil.url), await startFaultProxy(anvil.url)]
+  for (const proxy of proxies) undo.push(proxy.close)
+
+  const replicas: Replica[] = []
+  for (const index of [0, 1]) {
+    const port = await findFreePort()
+    const configFile = join(folder, `replica-${index}.json`)
+    writeFileSync(configFile, JSON.stringify(configOf({ port, databaseUrl: postgres.url, proxies })))
+    const replica = startReplica({
+      main: MAIN,
+      port,
+      logFile: join(folder, `replica-${index}.log`),
+      env: { HOLDFAST_CONFIG: configFile, CHAOS_KEY: PUBLISHER.privateKey },
+    })
+    undo.push(replica.close)
+    replicas.push(replica)
+  }
+  for (const replica of replicas) {
+    if (!(await replica.serving(20_000)))
+      throw new Error(`a replica did not start: ${replica.crashes.join('\n')}`)
+  }
+
+  let restarting = false
+  return {
+    folder,
+    apiKey,
+    proxies,
+    replicas,
+    rpcUrl: anvil.url,
+    rpc,
+    database,
+    async restartDatabase(downMs) {
+      if (restarting) return false
+      restarting = true
+      try {
+        const { port, pid, exited } = postgres
+        process.kill(pid, 'SIGQUIT')
+        await exited
+        await new Promise((resolve) => setTimeout(resolve, downMs))
+        postgres = await startPostgres({ ...server, port })
+      } finally {
+        restarting = false
+      }
+      return true
+    },
+    setMining: async (on) => void (await rpc('evm_setIntervalMining', [on ? BLOCK_SECONDS : 0])),
+    async holderOf(lease) {
+      const name = lease === 'seal' ? 'seal' : `anchor:${CHAIN_ID}`
+      try {
+        const { rows } = await database.pool.query<{ owner: string }>(
+          'select owner from lease where name = $1 and until >= clock_timestamp()',
+          [name],
+        )
+        const pid = Number(rows[0]?.owner.split('/')[1])
+        const index = replicas.findIndex((replica) => replica.pid() === pid)
+        return index === 0 || index === 1 ? index : null
+      } catch {
+        // The database may be away right now, as planned.
+        return null
+      }
+    },
+    close,
+  }
+}
+
+function configOf(place: { port: number; databaseUrl: string; proxies: readonly FaultProxy[] }): object {
+  return {
+    http: { port: place.port },
+    database: { url: place.databaseUrl, poolSize: 6, readPoolSize: 4 },
+    seal: { maxAgeMs: 300 },
+    lease: { ttlMs: LEASE_MS },
+    chains: [
+      {
+        chainId: CHAIN_ID,
+        rpcUrls: place.proxies.map((proxy) => proxy.url),
+        cron: '*/2 * * * * *',
+        anchorWithinMs: 10_000,
+        pollIntervalMs: 250,
+        resendAfterMs: 2_000,
+        fees: { maxFeePerGasGwei: 200, minTipGwei: 0.01, maxTipGwei: 50, bumpAfterMs: 2_500 },
+        signer: { type: 'privateKey', env: 'CHAOS_KEY' },
+      },
+    ],
+    log: { level: 'info', pretty: false },
+  }
+}
+
+/** From another account than the publisher, whose transactions are counted. */
+async function deployRegistry(rpc: ChaosStage['rpc']): Promise<void> {
+  const data = `${REGISTRY_SALT}${REGISTRY_BYTECODE.slice(2)}`
+  const from = DEV_ACCOUNTS[3].address
+  await rpc('eth_sendTransaction', [{ from, to: REGISTRY_DEPLOYER, data, gas: '0x2dc6c0' }])
+  await until(async () => ((await rpc('eth_getCode', [REGISTRY_ADDRESS, 'latest'])) as string).length > 2, {
+    what: 'the registry',
+    every: 50,
+  })
+}

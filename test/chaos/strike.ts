@@ -1,0 +1,149 @@
+import { createRpcFaults, isRpcFault } from './rpc-faults.ts'
+import type { FaultEvent, FaultKind, Target } from './schedule.ts'
+import type { ChaosStage } from './stage.ts'
+
+/** Longer than a lease: by then the other replica has taken over. */
+const OVERTAKEN_MS = 2_600
+
+/** Carries out a schedule. */
+export type Striker = {
+  /** How often each kind of fault took effect. */
+  counts: Record<string, number>
+  /** Runs until the last event has been carried out; rejects when the chaos itself fails. */
+  run(events: readonly FaultEvent[]): Promise<void>
+  /** Everything works from now on. */
+  calm(): Promise<void>
+}
+
+export function createStriker(stage: ChaosStage, note: (line: string) => void): Striker {
+  const counts: Record<string, number> = {}
+  const rpcFaults = createRpcFaults(stage.proxies)
+  const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
+  const happened = (kind: FaultKind) => {
+    counts[kind] = (counts[kind] ?? 0) + 1
+  }
+
+  async function indexOf(target: Target): Promise<0 | 1> {
+    return typeof target === 'number' ? target : ((await stage.holderOf(target)) ?? 0)
+  }
+
+  /** Gives the work that passes the point to a replica that was started to die or stop there. */
+  async function arm(point: string, how: string): Promise<{ armed: 0 | 1; ready: boolean }> {
+    const holder = await stage.holderOf(point.startsWith('seal') ? 'seal' : 'anchor')
+    const armed = holder === 0 ? 1 : 0
+    stage.replicas[armed]!.kill({ downMs: 10, faultPoint: `${point}${how}` })
+    await pause(100)
+    const ready = await stage.replicas[armed]!.serving(4_000)
+    if (ready) stage.replicas[1 - armed]!.kill({ downMs: OVERTAKEN_MS })
+    return { armed, ready }
+  }
+
+  async function strike(event: FaultEvent): Promise<void> {
+    if (isRpcFault(event)) {
+      rpcFaults.begin(event)
+      return happened(event.kind)
+    }
+    switch (event.kind) {
+      case 'kill':
+        stage.replicas[await indexOf(event.target)]!.kill({ downMs: event.downMs })
+        return happened(event.kind)
+      case 'kill_at_point': {
+        const { armed, ready } = await arm(event.point, '')
+        const replica = stage.replicas[armed]!
+        const pid = replica.pid()
+        const deadline = performance.now() + 8_000
+        while (ready && pid !== null && performance.now() < deadline) {
+          if (replica.pid() !== pid) return happened(event.kind)
+          await pause(50)
+        }
+        return
+      }
+      case 'stop_at_point': {
+        const { armed, ready } = await arm(event.point, ':stop')
+        if (ready && (await stage.replicas[armed]!.resumeFromPoint(8_000, event.stopMs))) happened(event.kind)
+        return
+      }
+      case 'suspend':
+        stage.replicas[await indexOf(event.target)]!.suspend(event.stopMs)
+        return happened(event.kind)
+      case 'database_restart':
+        if (await stage.restartDatabase(event.downMs)) happened(event.kind)
+        return
+      case 'reorg':
+        if (await reorg(event.depth, event.again)) happened(event.kind)
+        return
+      case 'fee_spike':
+        await stage.rpc('anvil_setNextBlockBaseFeePerGas', [
+          `0x${(BigInt(event.gwei) * 10n ** 9n).toString(16)}`,
+        ])
+        return happened(event.kind)
+      case 'drop_transaction':
+        if (await dropTransaction()) happened(event.kind)
+        return
+      case 'no_blocks':
+        await stage.setMining(false)
+        await pause(event.forMs)
+        await stage.setMining(true)
+        return happened(event.kind)
+    }
+  }
+
+  /** `again`: the same transactions stand in the new blocks, each one block earlier or later where there is one. */
+  async function reorg(depth: number, again: boolean): Promise<boolean> {
+    const head = Number(await stage.rpc('eth_blockNumber'))
+    if (head <= depth + 2) return false
+    const kept: [string, number][] = []
+    for (let offset = 0; again && offset < depth; offset += 1) {
+      const number = `0x${(head - depth + 1 + offset).toString(16)}`
+      const block = (await stage.rpc('eth_getBlockByNumber', [number, false])) as { transactions: string[] }
+      for (const hash of block.transactions) {
+        const raw = (await stage.rpc('eth_getRawTransactionByHash', [hash])) as string | null
+        if (raw !== null) kept.push([raw, depth - 1])
+      }
+    }
+    try {
+      await stage.rpc('anvil_reorg', [depth, kept])
+      return true
+    } catch (error) {
+      note(`no reorg: ${(error as Error).message}`)
+      return false
+    }
+  }
+
+  /** Waits a moment for one to be in the pool. */
+  async function dropTransaction(): Promise<boolean> {
+    const deadline = performance.now() + 3_000
+    while (performance.now() < deadline) {
+      const pool = (await stage.rpc('txpool_content')) as {
+        pending: Record<string, Record<string, { hash: string }>>
+      }
+      for (const waiting of Object.values(pool.pending)) {
+        for (const { hash } of Object.values(waiting)) {
+          if ((await stage.rpc('anvil_dropTransaction', [hash])) !== null) return true
+        }
+      }
+      await pause(50)
+    }
+    return false
+  }
+
+  return {
+    counts,
+    async run(events) {
+      const startedAt = performance.now()
+      const underWay: Promise<unknown>[] = []
+      const failures: unknown[] = []
+      for (const event of events) {
+        await pause(event.atMs - (performance.now() - startedAt))
+        note(`${(event.atMs / 1000).toFixed(1)} s ${JSON.stringify(event)}`)
+        underWay.push(strike(event).catch((error: unknown) => failures.push(error)))
+      }
+      await Promise.all(underWay)
+      if (failures.length > 0) throw new AggregateError(failures, 'the chaos itself failed')
+    },
+    async calm() {
+      await rpcFaults.stop()
+      await stage.setMining(true)
+    },
+  }
+}
