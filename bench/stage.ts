@@ -42,6 +42,7 @@ export type RunningDaemon = {
 
 export type Stage = {
   databaseUrl: string
+  rpcUrl: string
   pool: Pool
   apiKey: string
   sourceId: number
@@ -102,6 +103,7 @@ export async function openStage(): Promise<Stage> {
 
     return {
       databaseUrl: postgres.url,
+      rpcUrl: anvil.url,
       pool: database.pool,
       apiKey: key,
       sourceId: source.id,
