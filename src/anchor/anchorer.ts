@@ -4,6 +4,7 @@
  * stale one's writes are refused by the database.
  */
 
+import { ANCHOR_REASONS } from '../core/anchor-state.ts'
 import type { ChainConfig } from '../core/chain-config.ts'
 import { HoldfastError } from '../core/errors.ts'
 import type { Clock, Logger, Metrics } from '../core/ports.ts'
@@ -84,6 +85,7 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
     logger,
     metrics,
   })
+  const anchorByOf = deps.anchorByOf ?? ((receivedAtMs: number) => receivedAtMs + chain.anchorWithinMs)
   const labels = { chain: String(chain.chainId) }
   let lease: Lease | null = null
   let memory = emptyMemory()
@@ -120,6 +122,7 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
       fault = null
       due ||= isOverdue()
       metrics.gauge('holdfast_anchor_backlog_batches', report.backlog.batches, labels)
+      if (report.balanceDays !== null) metrics.gauge('holdfast_balance_days', report.balanceDays, labels)
       metrics.gauge('holdfast_balance_wei', Number(report.balance), labels)
     } catch (error) {
       await survive(context, asStoreError(error))
@@ -153,7 +156,7 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
       endpoints,
       signer,
       anchorTree: deps.anchorTree,
-      anchorByOf: deps.anchorByOf ?? ((receivedAtMs) => receivedAtMs + chain.anchorWithinMs),
+      anchorByOf,
       clock,
       logger,
       metrics,
@@ -183,6 +186,17 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
 
   async function refreshStatus(): Promise<void> {
     status = await readChainStatus(pool, statusOf(report))
+    for (const reason of ANCHOR_REASONS) {
+      metrics.gauge('holdfast_anchor_hindered', status.reason === reason ? 1 : 0, { ...labels, reason })
+    }
+    const anchorBy = status.inFlight?.anchorBy.getTime() ?? waitingAnchorBy(status)
+    metrics.gauge('holdfast_anchor_late_seconds', Math.max(0, clock.now() - anchorBy) / 1000, labels)
+  }
+
+  /** When the oldest batch without an anchor must be anchored; endless when there is none. */
+  function waitingAnchorBy({ backlog }: ChainStatus): number {
+    const oldest = backlog?.oldestReceivedAt
+    return oldest == null ? Number.POSITIVE_INFINITY : anchorByOf(oldest.getTime())
   }
 
   function statusOf(seen: PassReport | null): ChainStatus {
@@ -195,6 +209,7 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
       head: seen?.head ?? null,
       finalizedHead: seen?.finalized ?? null,
       balanceWei: seen?.balance.toString() ?? null,
+      balanceDays: seen?.balanceDays ?? null,
       endpoints: endpoints.health(),
       nextNonce: null,
       paused: null,

@@ -53,6 +53,8 @@ export type AnchorMemory = {
   registrySeen: boolean
   /** The chain is not a rollup of the OP stack. */
   noDataFee: boolean
+  /** What the account pays a day, and when that was reckoned (ms since the epoch). */
+  dailyFees: { wei: bigint | null; at: number } | null
   /** Head at which the account was first seen past a living attempt's nonce, by anchor id. */
   spentAtHead: Map<number, number>
   /** Head when an attempt was first looked at, by attempt id: no block since means that a raise would be in vain. */
@@ -65,6 +67,7 @@ export function emptyMemory(): AnchorMemory {
     resent: false,
     registrySeen: false,
     noDataFee: false,
+    dailyFees: null,
     spentAtHead: new Map(),
     firstSeenAtHead: new Map(),
   }

@@ -20,6 +20,8 @@ export type Endpoint = {
    * @throws RpcAnswerError, RpcTransportError, HoldfastError WRONG_CHAIN
    */
   call(method: string, params: readonly unknown[]): Promise<unknown>
+  /** Backs off as after a failure: it answers, but not with what is needed. */
+  penalise(error: unknown): void
   /** Remembers the newest block it has shown. */
   sawHead(head: number): void
   health(): EndpointHealth
@@ -116,6 +118,7 @@ export function createEndpoint(options: {
   return {
     name,
     call,
+    penalise: failed,
     sawHead(number) {
       head = number
       metrics.gauge('holdfast_rpc_head', number, labels)

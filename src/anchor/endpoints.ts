@@ -12,6 +12,8 @@ export type ChainView = {
   endpoint: string
   head: number
   ask: Ask
+  /** Leaves this endpoint aside for a while, so that the next look is through another where there is one. */
+  penalise(error: unknown): void
 }
 
 export type Endpoints = {
@@ -92,7 +94,7 @@ export function createEndpoints(options: {
 async function viewOf(endpoint: Endpoint): Promise<ChainView> {
   const head = Number(await endpoint.call('eth_blockNumber', []))
   endpoint.sawHead(head)
-  return { endpoint: endpoint.name, head, ask: endpoint.call }
+  return { endpoint: endpoint.name, head, ask: endpoint.call, penalise: endpoint.penalise }
 }
 
 async function sendTo(endpoint: Endpoint, params: readonly unknown[]): Promise<SendOutcome> {

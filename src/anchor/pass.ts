@@ -3,6 +3,7 @@
  * transactions. Out: states moved, bytes sent again or outbid and, when a tick is due, one new anchor. The same pass
  * runs after a tick, on the timer, and first thing after a crash: there is no other recovery.
  */
+import { HoldfastError } from '../core/errors.ts'
 import { toHex } from '../core/hash.ts'
 import { type Account, openAccount, readAccount, setWaitingReason } from '../store/accounts.ts'
 import {
@@ -19,10 +20,12 @@ import { inLease } from '../store/lease-transaction.ts'
 import { explain, pause, pausedHindrance, pushAnchor, signingHindrance, startAnchor } from './advance.ts'
 import { balanceOf, finalizedHead, nonceAt } from './chain-reads.ts'
 import type { AnchorContext } from './context.ts'
+import type { ChainView } from './endpoints.ts'
 import { applyFinding, type Change } from './follow.ts'
 import { contradictsFinal, type Finding, inspectAnchor, type Sight } from './inspect.ts'
+import { RpcAnswerError, RpcTransportError } from './json-rpc.ts'
 import { planAnchor } from './plan.ts'
-import type { Hindrance } from './spending.ts'
+import { balanceDays, type Hindrance } from './spending.ts'
 import { payloadOf } from './submit.ts'
 
 /** What a pass saw, for status. */
@@ -30,6 +33,8 @@ export type PassReport = {
   head: number
   finalized: number
   balance: bigint
+  /** How long that lasts at the pace of the last week; null while nothing was paid. */
+  balanceDays: number | null
   backlog: Backlog
   /** Something is not final, or due: look again soon. */
   busy: boolean
@@ -39,8 +44,18 @@ export type PassReport = {
  * @throws HoldfastError CHAIN_UNAVAILABLE, WRONG_CHAIN, DATABASE_UNAVAILABLE (all: try again later), LEASE_LOST
  */
 export async function runPass(context: AnchorContext): Promise<PassReport> {
-  const { pool, chain, endpoints, memory, signer } = context
-  const view = await endpoints.view()
+  const view = await context.endpoints.view()
+  try {
+    return await lookThrough(context, view)
+  } catch (error) {
+    if (!(error instanceof RpcAnswerError || error instanceof RpcTransportError)) throw error
+    if (error instanceof RpcAnswerError) view.penalise(error)
+    throw new HoldfastError('CHAIN_UNAVAILABLE', `${view.endpoint}: ${error.message}`, { cause: error })
+  }
+}
+
+async function lookThrough(context: AnchorContext, view: ChainView): Promise<PassReport> {
+  const { pool, chain, memory, signer } = context
   const finalized = await finalizedHead(view.ask, view.head, chain.confirmations)
   const sight: Sight = { ask: view.ask, head: view.head, finalized }
   const balance = await balanceOf(view.ask, signer.address)
@@ -55,6 +70,7 @@ export async function runPass(context: AnchorContext): Promise<PassReport> {
     head: view.head,
     finalized,
     balance,
+    balanceDays: await balanceDays(context, balance),
     backlog,
     busy: open.length > 0 || memory.due,
   }

@@ -1,6 +1,6 @@
 import { formatEther, parseEther } from 'ethers'
 import type { AnchorReason } from '../core/anchor-state.ts'
-import { feesPaidSince } from '../store/attempts.ts'
+import { dailyFees, feesPaidSince } from '../store/attempts.ts'
 import { balanceOf } from './chain-reads.ts'
 import type { AnchorContext } from './context.ts'
 import { dataFeeOf } from './data-fee.ts'
@@ -47,4 +47,19 @@ async function dailyLimitHindrance(context: AnchorContext, worst: bigint): Promi
     return null
   }
   return { reason: 'fee_cap', detail }
+}
+
+const FORECAST_OVER_DAYS = 7
+const FORECAST_EVERY_MS = 60_000
+
+/** How many days the balance lasts at the pace of the last week; null while nothing was paid. */
+export async function balanceDays(context: AnchorContext, balance: bigint): Promise<number | null> {
+  const { chain, signer, pool, memory } = context
+  const now = context.clock.now()
+  if (memory.dailyFees === null || now - memory.dailyFees.at > FORECAST_EVERY_MS) {
+    const wei = await dailyFees(pool, chain.chainId, signer.address, new Date(now), FORECAST_OVER_DAYS)
+    memory.dailyFees = { wei, at: now }
+  }
+  const { wei } = memory.dailyFees
+  return wei === null || wei === 0n ? null : Number((balance * 10n) / wei) / 10
 }

@@ -34,6 +34,8 @@ export type ChainStatus = {
   finalizedHead: number | null
   /** Wei, decimal. */
   balanceWei: string | null
+  /** How many days that lasts at the pace of the last week; null while nothing was paid. */
+  balanceDays: number | null
   nextNonce: number | null
   endpoints: EndpointHealth[]
   paused: { reason: string; detail: string; at: Date } | null

@@ -48,6 +48,8 @@ export type NewAttempt = Pick<
   | 'gasLimit'
 >
 
+const DAY_MS = 24 * 60 * 60 * 1000
+
 const COLUMNS = `id, anchor_id as "anchorId", chain_id as "chainId", address, kind, nonce, raw, hash,
   max_fee_per_gas as "maxFeePerGas", max_priority_fee_per_gas as "maxPriorityFeePerGas", gas_limit as "gasLimit",
   state, created_at as "createdAt", sent_at as "sentAt", send_count as "sendCount", error,
@@ -152,6 +154,26 @@ export async function feesPaidSince(
     [chainId, address, since],
   )
   return BigInt(rows[0]!.paid)
+}
+
+/** Wei that the account pays a day, on average over `days` or since its first fee when that is later; null before that. */
+export async function dailyFees(
+  client: pg.Pool | pg.ClientBase,
+  chainId: number,
+  address: string,
+  now: Date,
+  days: number,
+): Promise<bigint | null> {
+  const { rows } = await client.query<{ paid: string | null; first: Date | null }>(
+    `select sum(fee_paid) as paid, min(mined_at) as first from attempt
+     where chain_id = $1 and address = $2 and mined_at > $3`,
+    [chainId, address, new Date(now.getTime() - days * DAY_MS)],
+  )
+  const { paid, first } = rows[0]!
+  if (paid === null || first === null) return null
+  // A first hour would make a bad average of a day.
+  const elapsedMs = Math.max(now.getTime() - first.getTime(), DAY_MS / 24)
+  return (BigInt(paid) * BigInt(DAY_MS)) / BigInt(elapsedMs)
 }
 
 type AttemptRow = Omit<Attempt, 'maxFeePerGas' | 'maxPriorityFeePerGas' | 'feePaid'> & {

@@ -1,0 +1,201 @@
+import { parseEther } from 'ethers'
+import { afterEach, describe, expect, it } from 'vitest'
+import { finalizedHead } from '../../src/anchor/chain-reads.ts'
+import { dataFeeOf } from '../../src/anchor/data-fee.ts'
+import { RpcAnswerError } from '../../src/anchor/json-rpc.ts'
+import { planAnchor } from '../../src/anchor/plan.ts'
+import { anchorCall, gasLimitOf } from '../../src/anchor/registry.ts'
+import { toHex } from '../../src/core/hash.ts'
+import { anchorTree } from '../../src/merkle/anchor-tree.ts'
+import { foldPath } from '../../src/merkle/path.ts'
+import { acquireLease } from '../../src/store/leases.ts'
+import { until } from '../support/wait.ts'
+import { startFaultProxy } from './support/fault-proxy.ts'
+import { createStage, PUBLISHER, type Stage } from './support/harness.ts'
+
+let stage: Stage | undefined
+afterEach(async () => {
+  await stage?.close()
+  stage = undefined
+})
+
+describe('the newest final block', () => {
+  const noTag = async (): Promise<never> => {
+    throw new RpcAnswerError(-39001, 'Unknown block', undefined)
+  }
+
+  it('is so many confirmations below the head where the chain is configured so', async () => {
+    expect(await finalizedHead(noTag, 100, 12)).toBe(88)
+  })
+
+  it('is 64 below the head where the chain knows no finalized tag', async () => {
+    expect(await finalizedHead(noTag, 100)).toBe(36)
+  })
+
+  it('is none while the endpoint has no final block', async () => {
+    expect(await finalizedHead(async () => null, 100)).toBe(-1)
+  })
+
+  it('is not guessed when the endpoint fails', async () => {
+    const away = async () => {
+      throw new Error('away')
+    }
+    await expect(finalizedHead(away, 100)).rejects.toThrow('away')
+  })
+})
+
+describe('an anchor', () => {
+  it('is final after the configured confirmations', async () => {
+    stage = await createStage({ chain: { confirmations: 2 } })
+    await stage.seal()
+    await (await stage.anchorer()).tick()
+    await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
+    await stage.anvil.mine(1)
+    await stage.anvil.mine(1)
+    await stage.untilAnchor('a final anchor', (anchor) => anchor.state === 'finalized')
+  })
+
+  it('that is final never changes, whatever the chain does above it', async () => {
+    stage = await createStage()
+    await stage.seal()
+    await (await stage.anchorer()).tick()
+    await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
+    await stage.anvil.mine(6)
+    const final = await stage.untilAnchor('a final anchor', (anchor) => anchor.state === 'finalized')
+    await stage.anvil.reorg(2)
+    await stage.anvil.mine(3)
+    await stage.seal()
+    await stage.untilAnchor('any', () => true)
+    expect((await stage.anchors())[0]).toEqual(final)
+  })
+
+  it('on a chain that became shorter is sent again and mined again', async () => {
+    stage = await createStage({ chain: { resendAfterMs: 100 } })
+    const snapshot = await stage.anvil.snapshot()
+    await stage.seal()
+    await (await stage.anchorer()).tick()
+    const before = await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
+    await stage.anvil.revert(snapshot)
+    await until(async () => (await stage!.rootsOnChain()).size === 1, { what: 'the root on the chain again' })
+    const after = await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
+    expect(after.transactionHash).toEqual(before.transactionHash)
+    expect(await stage.attempts()).toHaveLength(1)
+  })
+
+  it('of many batches has a path for each, and what one tree cannot hold follows at once', async () => {
+    stage = await createStage()
+    await stage.seal(20)
+    const { pool, chain } = stage
+    const lease = (await acquireLease(pool, 'anchor:31337', 'test', 60_000))!
+    const options = {
+      pool,
+      lease,
+      chain,
+      publisher: PUBLISHER.address,
+      anchorTree,
+      anchorByOf: (ms: number) => ms,
+    }
+    expect(await planAnchor({ ...options, maxBatches: 13 })).toMatchObject({ batches: 13, full: true })
+    expect(await planAnchor({ ...options, maxBatches: 13 })).toMatchObject({ batches: 7, full: false })
+    expect(await planAnchor(options)).toBeNull()
+    const { rows } = await pool.query(
+      `select batch.root as leaf, path, anchor.root from anchor_batch
+       join batch on batch.id = batch_id join anchor on anchor.id = anchor_id`,
+    )
+    expect(rows).toHaveLength(20)
+    for (const { leaf, path, root } of rows) {
+      const siblings = Array.from({ length: path.length / 32 }, (_, i) => path.subarray(i * 32, i * 32 + 32))
+      expect(foldPath(leaf, siblings)).toEqual(root)
+    }
+  })
+})
+
+describe('batches that wait for the anchor before theirs', () => {
+  it('have the reason backlog, and are anchored as soon as it is in a block', async () => {
+    stage = await createStage({ manual: true })
+    await stage.seal()
+    const anchorer = await stage.anchorer()
+    await anchorer.tick()
+    await stage.seal()
+    await anchorer.tick()
+    expect(anchorer.status()).toMatchObject({ reason: 'backlog', backlog: { batches: 1, leaves: 10 } })
+    await stage.anvil.mine()
+    await stage.untilAnchor('the next anchor', (anchor) => anchor.id === 2)
+    await until(() => anchorer.status().reason === null, { what: 'no reason' })
+  })
+})
+
+describe('gas', () => {
+  it('is reckoned with the floor for calldata where that is dearer', () => {
+    expect(gasLimitOf('0x', 0)).toBe(21_000)
+    // EIP-7623: 10 a token, 4 tokens a byte that is not zero.
+    expect(gasLimitOf(`0x${'ff'.repeat(100)}`, 0)).toBe(21_000 + 100 * 40)
+    expect(gasLimitOf(`0x${'ff'.repeat(100)}`, 10_000)).toBe(21_000 + 100 * 16 + 10_000)
+    expect(gasLimitOf(`0x${'00'.repeat(100)}`, 0)).toBe(21_000 + 100 * 10)
+  })
+})
+
+describe('a rollup of the OP stack', () => {
+  const ORACLE = '0x420000000000000000000000000000000000000F'
+
+  it('needs funds for its data fee too', async () => {
+    stage = await createStage()
+    // Answers every call with 0.5 ether: PUSH8, MSTORE at 0, RETURN 32 bytes.
+    const half = parseEther('0.5').toString(16).padStart(16, '0')
+    await stage.anvil.rpc('anvil_setCode', [ORACLE, `0x67${half}60005260206000f3`])
+    await stage.anvil.setBalance(PUBLISHER.address, parseEther('0.9'))
+    await stage.seal()
+    const anchorer = await stage.anchorer()
+    await anchorer.tick()
+    expect(anchorer.status()).toMatchObject({ reason: 'no_funds' })
+    await stage.anvil.setBalance(PUBLISHER.address, parseEther('1.1'))
+    await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
+  })
+
+  it('is told from other chains once', async () => {
+    let asked = 0
+    const ask = async () => {
+      asked += 1
+      return '0x'
+    }
+    const memory = { noDataFee: false }
+    const payload = { to: ORACLE, data: anchorCall('event', Buffer.alloc(32)), gasLimit: 1 }
+    expect(await dataFeeOf(ask, payload, memory)).toBe(0n)
+    expect(await dataFeeOf(ask, payload, memory)).toBe(0n)
+    expect(asked).toBe(1)
+  })
+})
+
+describe('the balance', () => {
+  it('is forecast in days from what was paid', async () => {
+    stage = await createStage()
+    await stage.seal()
+    const first = await stage.anchorer()
+    await first.tick()
+    await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
+    const [attempt] = await stage.attempts()
+    expect(attempt!.feePaid).toBeGreaterThan(0n)
+    await first.close()
+    const second = await stage.anchorer()
+    const days = await until(() => second.status().balanceDays, { what: 'a forecast' })
+    // All of it was paid within the first hour: 24 times that is a day's.
+    const balance = BigInt(second.status().balanceWei!)
+    expect(days).toBeCloseTo(Number(balance / (attempt!.feePaid! * 24n)), -2)
+  })
+})
+
+describe('an endpoint that answers, but not what is needed', () => {
+  it('is left aside for another', async () => {
+    stage = await createStage()
+    const proxy = await startFaultProxy(stage.anvil.url)
+    proxy.rule = ({ method }) =>
+      method === 'eth_getBalance' ? { kind: 'error', code: -32601, message: 'no such method' } : undefined
+    stage.chain.rpcUrls = [proxy.url, stage.anvil.url]
+    await stage.seal()
+    const anchorer = await stage.anchorer()
+    await anchorer.tick().catch(() => undefined)
+    const mined = await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
+    expect(await stage.rootsOnChain()).toEqual(new Map([[toHex(mined.root), 1]]))
+    await proxy.close()
+  })
+})
