@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { toHex } from '../../src/core/hash.ts'
+import { setAnchorWish } from '../../src/store/anchors.ts'
 import { until } from '../support/wait.ts'
 import { createStage, PUBLISHER, type Stage } from './support/harness.ts'
 
@@ -73,17 +74,11 @@ describe('a transaction that is outbid', () => {
   })
 
   it('may be mined by an older attempt: that one counts, the others never can', async () => {
-    stage = await createStage({ manual: true, chain: { fees: FEES } })
+    stage = await createStage({ manual: true })
     await stage.seal()
     await (await stage.anchorer()).tick()
-    await until(
-      async () => {
-        await stage.anvil.dropTransaction(toHex((await stage.attempts())[0]!.hash))
-        await stage.anvil.mine()
-        return (await stage.attempts()).length >= 2
-      },
-      { what: 'a second attempt', every: 50 },
-    )
+    await setAnchorWish(stage.pool, 1, 'retry')
+    await until(async () => (await stage.attempts())[1]?.state === 'sent', { what: 'a second attempt' })
     const attempts = await stage.attempts()
     for (const attempt of attempts) await stage.anvil.dropTransaction(toHex(attempt.hash))
     await stage.anvil.rpc('eth_sendRawTransaction', [toHex(attempts[0]!.raw)])
