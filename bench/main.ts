@@ -38,10 +38,10 @@ const BENCHES: Record<string, (options: { quick: boolean }) => Promise<Figure[]>
 
 const words = process.argv.slice(2)
 const quick = words.includes('--quick')
-const [name, ...more] = words.filter((word) => word !== '--quick')
-const chosen = name === 'all' ? Object.keys(BENCHES) : [name ?? '']
-if (more.length > 0 || chosen.some((each) => !(each in BENCHES))) {
-  note(`usage: npm run -s bench -- NAME [--quick], NAME one of ${Object.keys(BENCHES).join(' ')} all`)
+const names = words.filter((word) => word !== '--quick')
+const chosen = names.includes('all') ? Object.keys(BENCHES) : names
+if (chosen.length === 0 || chosen.some((each) => !(each in BENCHES))) {
+  note(`usage: npm run -s bench -- NAME [--quick], NAME one or more of ${Object.keys(BENCHES).join(' ')} all`)
   process.exit(2)
 }
 try {
