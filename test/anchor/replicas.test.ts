@@ -1,7 +1,18 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import { explain, pause } from '../../src/anchor/advance.ts'
+import { type AnchorContext, emptyMemory } from '../../src/anchor/context.ts'
+import { createEndpoints } from '../../src/anchor/endpoints.ts'
+import { applyFinding } from '../../src/anchor/follow.ts'
+import { wait } from '../../src/anchor/pass.ts'
+import { planAnchor } from '../../src/anchor/plan.ts'
+import { privateKeySigner } from '../../src/anchor/signer.ts'
+import { outbid, payloadOf, sendAttempt, submitAnchor } from '../../src/anchor/submit.ts'
 import { toHex } from '../../src/core/hash.ts'
+import { noMetrics, systemClock } from '../../src/core/ports.ts'
+import { anchorTree } from '../../src/merkle/anchor-tree.ts'
+import { acquireLease } from '../../src/store/leases.ts'
 import { until } from '../support/wait.ts'
-import { createStage, type Stage } from './support/harness.ts'
+import { createStage, PUBLISHER, type Stage } from './support/harness.ts'
 
 let stage: Stage
 afterEach(() => stage?.close())
@@ -97,6 +108,86 @@ describe('two daemons on one chain', () => {
     expect(await stage.attempts()).toHaveLength(1)
     expect(await stage.rootsOnChain()).toEqual(new Map([[toHex(mined.root), 1]]))
   })
+})
+
+describe('a leader whose epoch has passed', () => {
+  it('is refused every kind of write by the database', async () => {
+    stage = await createStage({ manual: true })
+    await stage.seal()
+    const anchorer = await stage.anchorer()
+    await anchorer.tick()
+    await anchorer.close()
+    await stage.seal()
+    const { pool, chain } = stage
+    const [anchor] = await stage.anchors()
+    const [attempt] = await stage.attempts()
+    const stale = (await acquireLease(pool, 'anchor:31337', 'stale', 60_000))!
+    await pool.query(`update lease set epoch = epoch + 1, owner = 'another'`)
+    const context: AnchorContext = {
+      pool,
+      lease: stale,
+      chain,
+      registry: anchor!.registry,
+      endpoints: createEndpoints({
+        ...chain,
+        timeoutMs: 1_000,
+        clock: systemClock,
+        logger: stage.logger,
+        metrics: noMetrics,
+      }),
+      signer: privateKeySigner(PUBLISHER.privateKey),
+      anchorTree,
+      anchorByOf: (ms) => ms,
+      clock: systemClock,
+      logger: stage.logger,
+      metrics: noMetrics,
+      onEvent: () => {},
+      memory: emptyMemory(),
+    }
+    const prepared = { ...anchor!, state: 'prepared' as const }
+    const receipt = {
+      succeeded: true,
+      blockNumber: 1,
+      blockHash: Buffer.alloc(32),
+      gasUsed: 1,
+      feePaid: 1n,
+      logs: [],
+    }
+    const block = { number: 1, hash: Buffer.alloc(32), time: new Date() }
+    const offer = { legacy: false, maxFeePerGas: 10n ** 10n, maxPriorityFeePerGas: 10n ** 10n }
+    const before = await dump()
+    const writes = {
+      plan: () => planAnchor({ ...context, publisher: PUBLISHER.address }),
+      submit: () => submitAnchor(context, prepared, 1, payloadOf(prepared), offer),
+      outbid: () => outbid(context, anchor!, 'anchor', 0, payloadOf(anchor!), offer),
+      send: () => sendAttempt(context, attempt!),
+      mined: () =>
+        applyFinding(context, anchor!, { kind: 'mined', attempt: attempt!, receipt, block, final: true }),
+      spent: () =>
+        applyFinding(context, anchor!, {
+          kind: 'spent',
+          why: 'noop',
+          attempt: attempt!,
+          receipt,
+          block,
+          final: true,
+        }),
+      reorged: () => applyFinding(context, anchor!, { kind: 'reorged' }),
+      explain: () => explain(context, anchor!, { reason: 'stuck', detail: 'stale' }),
+      wait: () => wait(context, { reason: 'stuck', detail: 'stale' }),
+      pause: () => pause(context, 'reverted', 'stale'),
+    }
+    for (const [name, write] of Object.entries(writes)) {
+      await expect(write(), name).rejects.toMatchObject({ code: 'LEASE_LOST' })
+    }
+    expect(await dump()).toEqual(before)
+    context.endpoints.close()
+  })
+
+  async function dump(): Promise<unknown> {
+    const tables = ['anchor', 'anchor_batch', 'attempt', 'account']
+    return Promise.all(tables.map(async (table) => (await stage.pool.query(`select * from ${table}`)).rows))
+  }
 })
 
 describe('a tick that nobody was there for', () => {
