@@ -1,0 +1,70 @@
+/**
+ * How many runs of a tier to merge into one: what `seal.mergeFanOut` rests on. Many small batches are sealed and
+ * merged as the sealer does; then look-ups are timed. Run it with `npm run -s bench:fan-out`.
+ */
+
+import { leafOf } from '../src/merkle/path.ts'
+import { mergeRuns, runsToMerge } from '../src/seal/merge-runs.ts'
+import { sealBatch } from '../src/seal/seal-batch.ts'
+import { pendingChunks } from '../src/store/intake.ts'
+import { findLeaves } from '../src/store/leaf-index.ts'
+import { listRuns } from '../src/store/leaf-runs.ts'
+import { acquireLease } from '../src/store/leases.ts'
+import { note, quantile } from './figure.ts'
+import { preload } from './filled-store.ts'
+import { hashSource } from './hashes.ts'
+import { openStage } from './stage.ts'
+
+const BATCHES = 127
+const CHUNK = 10_000
+const LOOK_UPS = 1_000
+
+for (const fanOut of [2, 4, 8, 16]) {
+  const stage = await openStage()
+  try {
+    const { pool } = stage
+    const reader = await pool.connect()
+    const writer = await pool.connect()
+    const lease = await acquireLease(pool, 'seal', 'bench', 600_000)
+    if (!lease) throw new Error('the lease is held by somebody')
+    const hashes = hashSource(CHUNK, 16)
+    await preload(stage, hashes, BATCHES * CHUNK)
+    const chunks = await pendingChunks(pool, BATCHES)
+    let sealSeconds = 0
+    let mergeSeconds = 0
+    let merged = 0
+    let most = 0
+    for (const chunk of chunks) {
+      const start = performance.now()
+      await sealBatch({ reader, writer, lease, chunks: [chunk] })
+      sealSeconds += (performance.now() - start) / 1000
+      const mergeStart = performance.now()
+      for (;;) {
+        const all = await listRuns(pool)
+        most = Math.max(most, all.length)
+        const runs = runsToMerge(all, fanOut)
+        if (!runs) break
+        merged += (await mergeRuns({ reader, writer, lease, runs })).entryCount
+      }
+      mergeSeconds += (performance.now() - mergeStart) / 1000
+    }
+    const latencies: number[] = []
+    for (let i = 0; i < LOOK_UPS; i++) {
+      const leaf = leafOf(hashes.at(Math.floor(Math.random() * BATCHES * CHUNK)))
+      const start = performance.now()
+      const [found] = await findLeaves(pool, [leaf])
+      if (found?.length !== 1) throw new Error('a sealed leaf is not in the index')
+      latencies.push(performance.now() - start)
+    }
+    const runs = (await listRuns(pool)).length
+    const n = BATCHES * CHUNK
+    note(
+      `fan-out ${fanOut}: sealing ${sealSeconds.toFixed(1)} s, merging ${mergeSeconds.toFixed(1)} s (${(merged / n).toFixed(1)} rewrites an entry), ` +
+        `${runs} runs at the end, ${most} at most, look-up p50 ${quantile(latencies, 0.5).toFixed(2)} ms, p99 ${quantile(latencies, 0.99).toFixed(2)} ms`,
+    )
+    reader.release()
+    writer.release()
+  } finally {
+    await stage.close()
+  }
+}
