@@ -2,8 +2,10 @@
 /** The `holdfast` command. Each subcommand has a file of its own; here are only its words. */
 import { readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
+import { cancelAnchor, resumeAnchoring, retryAnchor, showAnchor, showAnchors } from './anchors.ts'
 import { deploy } from './deploy.ts'
 import { dev } from './dev.ts'
+import { doctor } from './doctor.ts'
 import { createKey, listKeys, revokeKey } from './keys.ts'
 import { migrate } from './migrate.ts'
 import { push } from './push.ts'
@@ -90,6 +92,38 @@ program
   .addOption(url())
   .addOption(key())
   .action(showStatus)
+const anchors = program
+  .command('anchors')
+  .description('what became of every root, and what an operator may do')
+anchors
+  .command('list')
+  .description('newest first')
+  .option('--chain <id>', 'of this chain only')
+  .option('--limit <count>', 'at most this many', '20')
+  .option('--json', 'prints them as JSON')
+  .action(showAnchors)
+anchors
+  .command('show <id>')
+  .description('an anchor with every transaction that was signed for it')
+  .option('--json', 'prints it as JSON')
+  .action(showAnchor)
+anchors.command('retry <id>').description('offers more now, not when the time comes').action(retryAnchor)
+anchors
+  .command('cancel <id>')
+  .description('gives the transaction up for a no-op, then anchors the same root anew')
+  .action(cancelAnchor)
+anchors
+  .command('resume')
+  .description('lets paused accounts sign again, once you have seen to the cause')
+  .option('--chain <id>', 'on this chain only')
+  .action(resumeAnchoring)
+program
+  .command('doctor')
+  .description(
+    'checks everything the daemon rests on, whether it runs or not, and says what to do. Exit status: 1 when a check failed',
+  )
+  .option('--json', 'prints the findings as JSON')
+  .action(doctor)
 
 try {
   await program.parseAsync()

@@ -22,6 +22,8 @@ export type DatabaseOptions = {
   /** application_name, so that an operator sees in pg_stat_activity which part of the daemon holds a connection. */
   name: string
   logger?: Logger
+  /** The server refuses every write. */
+  readOnly?: boolean
   /** Longest a single statement may run, in ms. */
   statementTimeoutMs?: number
 }
@@ -39,7 +41,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     application_name: options.name,
     connectionTimeoutMillis: 5_000,
     keepAlive: true,
-    options: '-c synchronous_commit=on',
+    options: `-c synchronous_commit=on${options.readOnly === true ? ' -c default_transaction_read_only=on' : ''}`,
     ...(options.statementTimeoutMs === undefined ? {} : { statement_timeout: options.statementTimeoutMs }),
     types: { getTypeParser: ((oid: number, format: 'text' | 'binary') => parserOf(oid, format)) as never },
   })

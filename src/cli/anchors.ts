@@ -1,0 +1,230 @@
+/** `holdfast anchors`: what an operator sees of them, and the wishes that the daemon with the lease carries out. */
+import { nonceAt } from '../anchor/chain-reads.ts'
+import { createEndpoints } from '../anchor/endpoints.ts'
+import { loadConfig } from '../config/load.ts'
+import { secretsOf } from '../config/secrets.ts'
+import { HoldfastError } from '../core/errors.ts'
+import { toHex } from '../core/hash.ts'
+import { noMetrics, systemClock } from '../core/ports.ts'
+import { createLogger } from '../ops/logger.ts'
+import { resumeAccount } from '../store/accounts.ts'
+import { type Anchor, type AnchorWish, listAnchors, readAnchor, setAnchorWish } from '../store/anchors.ts'
+import { type Attempt, attemptsOf } from '../store/attempts.ts'
+import type { Pool } from '../store/database.ts'
+import { leaseHolder } from '../store/leases.ts'
+import { type AccountSummary, listAccounts } from '../store/list-accounts.ts'
+import { withDatabase } from './database-url.ts'
+
+const DEFAULT_LIMIT = 20
+const MAX_LIMIT = 1000
+const RPC_TIMEOUT_MS = 10_000
+
+export async function showAnchors(options: {
+  chain?: string
+  limit?: string
+  json?: boolean
+}): Promise<void> {
+  const chainId = chainOf(options.chain)
+  const limit =
+    options.limit === undefined ? DEFAULT_LIMIT : Math.min(MAX_LIMIT, whole('--limit', options.limit))
+  const anchors = await withDatabase(({ pool }) =>
+    listAnchors(pool, { limit, ...(chainId === null ? {} : { chainId }) }),
+  )
+  if (options.json) return console.log(JSON.stringify(anchors.map(plainAnchor), null, 2))
+  if (anchors.length === 0) console.log('No anchors yet.')
+  for (const anchor of anchors) {
+    const { id, chainId: chain, state, firstBatch, lastBatch, leafCount, anchorBy, reason } = anchor
+    const batches = firstBatch === lastBatch ? `batch ${firstBatch}` : `batches ${firstBatch}-${lastBatch}`
+    const place =
+      anchor.blockNumber === null ? `due ${anchorBy.toISOString()}` : `block ${anchor.blockNumber}`
+    const notes = [...(reason ? [reason] : []), ...(anchor.wish ? [`${anchor.wish} asked for`] : [])]
+    console.log(
+      [id, `chain ${chain}`, state, batches, `${leafCount} hashes`, place, notes.join(', ')].join('\t'),
+    )
+  }
+}
+
+export async function showAnchor(idText: string, options: { json?: boolean }): Promise<void> {
+  const { anchor, attempts } = await withDatabase(async ({ pool }) => {
+    const found = await findAnchor(pool, idText)
+    return { anchor: found, attempts: await attemptsOf(pool, [found.id]) }
+  })
+  if (options.json) {
+    console.log(JSON.stringify({ ...plainAnchor(anchor), attempts: attempts.map(plainAttempt) }, null, 2))
+    return
+  }
+  const rows = Object.entries(plainAnchor(anchor)).filter(([, value]) => value !== null)
+  for (const [name, value] of rows) console.log(`${name.padEnd(16)}${value}`)
+  console.log(attempts.length === 0 ? '\nNothing is signed yet.' : '\nTransactions, oldest first:')
+  for (const attempt of attempts) {
+    const { kind, nonce, hash, state, sendCount, error } = attempt
+    const fees = `${Number(attempt.maxFeePerGas) / 1e9} gwei, tip ${Number(attempt.maxPriorityFeePerGas) / 1e9}`
+    const facts = [
+      `nonce ${nonce}`,
+      kind === 'noop' ? 'no-op' : kind,
+      state,
+      fees,
+      `sent ${sendCount} times`,
+      toHex(hash),
+    ]
+    console.log(`  ${facts.join('  ')}${error === null ? '' : `\n    last answer: ${error}`}`)
+  }
+}
+
+/** Outbids now instead of when the time comes. */
+export function retryAnchor(idText: string): Promise<void> {
+  return wish(idText, 'retry', (anchor, newest) =>
+    newest === undefined
+      ? `Anchor ${anchor.id} has no transaction yet; it is signed as soon as what hinders it is gone${because(anchor)}.`
+      : `The transaction on nonce ${newest.nonce} is replaced with one that pays at least 12.5 % more, and is then followed as before. At the fee cap this waits until the limits allow it; nothing is anchored twice.`,
+  )
+}
+
+/** Spends the nonce on a no-op, then anchors the same root in a new transaction. */
+export function cancelAnchor(idText: string): Promise<void> {
+  return wish(idText, 'cancel', (anchor, newest) => {
+    if (newest === undefined) {
+      const detail = `Anchor ${anchor.id} has no transaction yet, so there is none to cancel${because(anchor)}.`
+      throw new HoldfastError('INVALID_REQUEST', detail)
+    }
+    return `A no-op that pays more takes nonce ${newest.nonce}. Once it is final, the same root is anchored in a new transaction: the batches are kept, and keep their paths. If the old transaction is mined first, it counts and nothing else is sent.`
+  })
+}
+
+async function wish(
+  idText: string,
+  kind: AnchorWish,
+  next: (anchor: Anchor, newest: Attempt | undefined) => string,
+): Promise<void> {
+  await withDatabase(async ({ pool }) => {
+    const anchor = await findAnchor(pool, idText)
+    const done = anchor.state === 'mined' || anchor.state === 'finalized'
+    if (done) throw inBlock(anchor)
+    const what = next(anchor, (await attemptsOf(pool, [anchor.id])).at(-1))
+    if (!(await setAnchorWish(pool, anchor.id, kind))) throw inBlock(await findAnchor(pool, idText))
+    console.log(`Noted: ${kind} anchor ${anchor.id}.`)
+    console.log(what)
+    const account = (await listAccounts(pool, anchor.chainId)).find(
+      ({ address }) => address === anchor.publisher,
+    )
+    if (account?.pausedReason) {
+      console.log(
+        `The account is paused (${account.pausedReason}), and signs nothing before \`holdfast anchors resume --chain ${anchor.chainId}\`.`,
+      )
+    }
+    console.log(await who(pool, anchor.chainId))
+  })
+}
+
+function inBlock({ id, state, blockNumber }: Anchor): HoldfastError {
+  const detail = `Anchor ${id} is ${state}, in block ${blockNumber}: there is nothing to do for it.`
+  return new HoldfastError('INVALID_REQUEST', detail)
+}
+
+/** Lifts the pause of every account, or of those on one chain. Needs the chain: the next nonce must not lag behind it. */
+export async function resumeAnchoring(options: { chain?: string }): Promise<void> {
+  const only = chainOf(options.chain)
+  await withDatabase(async ({ pool }) => {
+    const paused = (await listAccounts(pool, only)).filter(({ pausedReason }) => pausedReason !== null)
+    if (paused.length === 0) {
+      console.log(`No account${only === null ? '' : ` on chain ${only}`} is paused.`)
+      return
+    }
+    for (const account of paused) await resume(pool, account)
+  })
+}
+
+async function resume(pool: Pool, { chainId, address }: AccountSummary): Promise<void> {
+  const reason = await resumeAccount(pool, chainId, address, await chainNonce(chainId, address))
+  if (reason === null) return console.log(`${address} on chain ${chainId} was resumed by somebody else.`)
+  console.log(`Resumed ${address} on chain ${chainId}, which was paused: ${reason}.`)
+  console.log(AFTER_RESUME[reason] ?? 'It signs again.')
+  console.log(await who(pool, chainId))
+}
+
+const AFTER_RESUME: Readonly<Record<string, string>> = {
+  key_used_elsewhere:
+    'Anchors whose nonce was taken are signed anew on the next free one. Should the other user of this key go on, it is paused again.',
+  finality_contradicted:
+    'Anchors that the chain no longer holds are followed and sent again, as after a reorg; their receipts go back until they are mined.',
+  reverted: 'The anchor that failed is tried once more, with more gas. Failing again, it is paused again.',
+}
+
+/** How many transactions of the account the chain holds. */
+async function chainNonce(chainId: number, address: string): Promise<number> {
+  const config = loadConfig(process.env)
+  const chain = config.chains.find((each) => each.chainId === chainId)
+  if (chain === undefined) {
+    const detail = `Chain ${chainId} is not in the configuration; to resume ${address}, its nonce is read from there.`
+    throw new HoldfastError('INVALID_CONFIG', detail)
+  }
+  const endpoints = createEndpoints({
+    ...chain,
+    timeoutMs: RPC_TIMEOUT_MS,
+    clock: systemClock,
+    logger: createLogger({ ...config.log, level: 'silent', secrets: secretsOf(config, process.env) }),
+    metrics: noMetrics,
+  })
+  try {
+    return await nonceAt((await endpoints.view()).ask, address, 'latest')
+  } finally {
+    endpoints.close()
+  }
+}
+
+async function who(pool: Pool, chainId: number): Promise<string> {
+  const holder = await leaseHolder(pool, `anchor:${chainId}`)
+  return holder
+    ? `${holder.owner} anchors on chain ${chainId}; it acts at its next look, within its poll interval.`
+    : `No daemon anchors on chain ${chainId} now; it is done when one starts.`
+}
+
+async function findAnchor(pool: Pool, idText: string): Promise<Anchor> {
+  const anchor = await readAnchor(pool, whole('<id>', idText))
+  if (anchor === null)
+    throw new HoldfastError('NOT_FOUND', `There is no anchor ${idText}; see \`holdfast anchors list\`.`)
+  return anchor
+}
+
+function because({ reason, detail }: Anchor): string {
+  return reason === null ? '' : ` (${reason}: ${detail})`
+}
+
+function chainOf(text: string | undefined): number | null {
+  return text === undefined ? null : whole('--chain', text)
+}
+
+function whole(name: string, text: string): number {
+  const value = Number(text)
+  if (/^\d{1,15}$/.test(text) && value > 0 && Number.isSafeInteger(value)) return value
+  throw new HoldfastError('INVALID_REQUEST', `${name} takes a number from 1, got ${JSON.stringify(text)}.`)
+}
+
+function plainAnchor(anchor: Anchor) {
+  const { root, transactionHash, blockHash, ...rest } = anchor
+  return {
+    ...plain(rest),
+    root: toHex(root),
+    transactionHash: hex(transactionHash),
+    blockHash: hex(blockHash),
+  }
+}
+
+function plainAttempt(attempt: Attempt) {
+  const { raw: _raw, hash, blockHash, ...rest } = attempt
+  return { ...plain(rest), hash: toHex(hash), blockHash: hex(blockHash) }
+}
+
+/** Times as RFC 3339, wei as decimal text. */
+function plain(fields: object): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [
+      name,
+      value instanceof Date ? value.toISOString() : typeof value === 'bigint' ? value.toString() : value,
+    ]),
+  )
+}
+
+function hex(bytes: Buffer | null): string | null {
+  return bytes === null ? null : toHex(bytes)
+}

@@ -1,0 +1,130 @@
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { REGISTRY_ADDRESS } from '../../src/anchor/registry.generated.ts'
+import type { Finding } from '../../src/doctor-verdict.ts'
+import { openDatabase } from '../../src/store/database.ts'
+import { createServed, type Served } from '../e2e/served.ts'
+import { DEV_ACCOUNTS } from '../support/anvil.ts'
+import { runHoldfast } from '../support/process.ts'
+import { until } from '../support/wait.ts'
+
+let served: Served
+beforeEach(async () => {
+  served = await createServed()
+})
+afterEach(() => served.close())
+
+type Diagnosis = { code: number | null; findings: Finding[]; text: string; of(name: string): Finding }
+
+async function diagnose(env: Record<string, string> = {}): Promise<Diagnosis> {
+  const run = runHoldfast(['doctor', '--json'], { env: { ...served.env, ...env } })
+  const { code } = await run.exit()
+  const findings = JSON.parse(run.stdout()) as Finding[]
+  return {
+    code,
+    findings,
+    text: run.output(),
+    of(name) {
+      const found = findings.find((finding) => finding.name === name)
+      if (found === undefined) throw new Error(`no finding ${name} in ${run.output()}`)
+      return found
+    },
+  }
+}
+
+describe('holdfast doctor', () => {
+  it('finds nothing wrong beside a daemon that runs', async () => {
+    const { client } = await served.start()
+    await client.push([Buffer.alloc(32, 7)])
+    await until(async () => (await served.rootsOnChain()).size > 0, { what: 'an anchor' })
+    const diagnosis = await until(
+      async () => {
+        const each = await diagnose()
+        return each.findings.every(({ name, level }) => level === 'ok' || name === 'database') && each
+      },
+      { what: 'nothing but ok', within: 25_000 },
+    )
+    expect(diagnosis.code).toBe(0)
+    // The tests' server does not wait for the disk.
+    expect(diagnosis.of('database')).toMatchObject({
+      level: 'warn',
+      detail: expect.stringContaining('fsync'),
+    })
+    expect(diagnosis.of('chain 31337 signer').detail).toContain(DEV_ACCOUNTS[0].address)
+    expect(diagnosis.of('chain 31337 anchors').detail).toMatch(/the last, \d+, was mined/)
+    expect(diagnosis.text).not.toContain(DEV_ACCOUNTS[0].privateKey.slice(2))
+  })
+
+  it('warns when no daemon runs, and writes and sends nothing', async () => {
+    const { pool, close } = openDatabase({ url: served.database.url, poolSize: 1, name: 'test' })
+    const state = async () => [
+      (await pool.query('select pg_current_xact_id_if_assigned(), (select count(*) from account)')).rows,
+      await served.anvil.rpc('eth_getTransactionCount', [DEV_ACCOUNTS[0].address, 'pending']),
+    ]
+    const before = await state()
+    const diagnosis = await diagnose()
+    expect(await state()).toEqual(before)
+    await close()
+    expect(diagnosis.code).toBe(0)
+    expect(diagnosis.of('sealing lease')).toMatchObject({
+      level: 'warn',
+      todo: expect.stringContaining('serve'),
+    })
+    expect(diagnosis.of('chain 31337 lease').level).toBe('warn')
+  })
+
+  it('tells a paused account, an empty one, and a registry that is none', async () => {
+    const { pool, close } = openDatabase({ url: served.database.url, poolSize: 1, name: 'test' })
+    await pool.query(
+      `insert into account (chain_id, address, next_nonce, paused_reason, paused_detail, paused_at)
+       values (31337, $1, 5, 'key_used_elsewhere', 'by somebody', now())`,
+      [DEV_ACCOUNTS[0].address],
+    )
+    await close()
+    await served.anvil.setBalance(DEV_ACCOUNTS[0].address, 0n)
+    await served.anvil.rpc('anvil_setCode', [REGISTRY_ADDRESS, '0x6001'])
+    const diagnosis = await diagnose()
+    expect(diagnosis.code).toBe(1)
+    const failed = diagnosis.findings.filter(({ level }) => level === 'fail')
+    expect(failed.map(({ name }) => name)).toEqual([
+      'chain 31337 registry',
+      'chain 31337 balance',
+      'chain 31337 account',
+    ])
+    expect(diagnosis.of('chain 31337 account').todo).toContain('holdfast anchors resume --chain 31337')
+    await served.anvil.rpc('anvil_setCode', [REGISTRY_ADDRESS, '0x'])
+    expect((await diagnose()).of('chain 31337 registry').todo).toContain('holdfast deploy')
+  })
+
+  it('judges each endpoint, and a dead one hides nothing', async () => {
+    const diagnosis = await diagnose({ HOLDFAST_RPC_URL: `${served.anvil.url},http://127.0.0.1:9` })
+    expect(diagnosis.code).toBe(1)
+    expect(diagnosis.of('chain 31337 endpoint 127.0.0.1:9')).toMatchObject({ level: 'fail' })
+    expect(diagnosis.of(`chain 31337 endpoint ${new URL(served.anvil.url).host}`).level).toBe('ok')
+    expect(diagnosis.of('chain 31337 registry').level).toBe('ok')
+    const other = await diagnose({ HOLDFAST_CHAIN_ID: '5' })
+    expect(other.findings.find(({ name }) => name.includes('endpoint'))!.detail).toContain('31337, not 5')
+  })
+
+  it('gives up on a database that does not answer, and still looks at the chain', async () => {
+    const silent = createServer(() => undefined)
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+    const { port } = silent.address() as AddressInfo
+    const diagnosis = await diagnose({ DATABASE_URL: `postgres://a:secret-word@127.0.0.1:${port}/b` })
+    silent.close()
+    expect(diagnosis.code).toBe(1)
+    expect(diagnosis.of('database')).toMatchObject({
+      level: 'fail',
+      todo: expect.stringContaining('DATABASE_URL'),
+    })
+    expect(diagnosis.of('chain 31337 signer').level).toBe('ok')
+    expect(diagnosis.text).not.toContain('secret-word')
+  })
+
+  it('lists the faults of a configuration that cannot be read', async () => {
+    const diagnosis = await diagnose({ HOLDFAST_CRON: 'never' })
+    expect(diagnosis.code).toBe(1)
+    expect(diagnosis.findings).toMatchObject([{ name: 'configuration', level: 'fail' }])
+  })
+})
