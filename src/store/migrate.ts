@@ -2,6 +2,7 @@ import { type Migration, Migrator } from 'kysely'
 import { HoldfastError } from '../core/errors.ts'
 import { type Database, openDatabase } from './database.ts'
 import * as initial from './migrations/0001-initial.ts'
+import { asStoreError } from './unavailable.ts'
 
 const MIGRATIONS: Record<string, Migration> = { '0001-initial': initial }
 
@@ -25,7 +26,9 @@ export async function pendingMigrations(database: Database): Promise<string[]> {
 
 /** @throws HoldfastError INVALID_CONFIG when the schema is older than this version of Holdfast */
 export async function requireMigrated(database: Database): Promise<void> {
-  const pending = await pendingMigrations(database)
+  const pending = await pendingMigrations(database).catch((error: unknown) => {
+    throw asStoreError(error)
+  })
   if (pending.length > 0) {
     throw new HoldfastError(
       'INVALID_CONFIG',

@@ -11,6 +11,7 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '60' },
     seed: { type: 'string', default: '1' },
     faults: { type: 'string' },
+    keep: { type: 'boolean', default: false },
   },
 })
 const seconds = Number(values.seconds)
@@ -25,7 +26,13 @@ if (!(seconds > 0) || !Number.isSafeInteger(seed) || unknown.length > 0) {
 }
 
 const note = (line: string) => void process.stderr.write(`${line}\n`)
-const { result, holds, details } = await runChaos({ seed, seconds, kinds: kinds as FaultKind[], note })
+const { result, holds, details } = await runChaos({
+  seed,
+  seconds,
+  kinds: kinds as FaultKind[],
+  note,
+  keep: values.keep,
+})
 for (const line of details) note(line)
 process.stdout.write(`${JSON.stringify(result)}\n`)
 process.exitCode = holds ? 0 : 1

@@ -10,7 +10,9 @@ export type Replica = {
   kills(): number
   /** Ends that nobody caused: exit status and the end of the log. */
   crashes: string[]
-  /** kill -9; started again after `downMs`, for a fault point when given one. */
+  /** How many of those killed themselves at a fault point. */
+  pointDeaths(): number
+  /** kill -9 where one runs; started again after `downMs`, for a fault point when given one. */
   kill(options: { downMs: number; faultPoint?: string }): void
   /** Resolves false when the process ended or `withinMs` passed before it served. */
   serving(withinMs: number): Promise<boolean>
@@ -33,7 +35,9 @@ export function startReplica(options: {
   let child: ChildProcess | null = null
   let kills = 0
   let downMs = 300
-  let nextPoint: string | undefined
+  let point: string | undefined
+  let ordered = false
+  let pointDeaths = 0
   let closed = false
   const url = `http://127.0.0.1:${options.port}`
 
@@ -48,8 +52,8 @@ export function startReplica(options: {
   function start(): void {
     if (closed) return
     const log = openSync(logFile, 'a')
-    const faultPoint = nextPoint
-    nextPoint = undefined
+    const faultPoint = point
+    ordered = false
     const started = spawn(process.execPath, [options.main, 'serve'], {
       env: {
         PATH: process.env.PATH ?? '/usr/bin:/bin',
@@ -62,8 +66,15 @@ export function startReplica(options: {
     child = started
     started.once('exit', (code, signal) => {
       if (child === started) child = null
-      if (signal === 'SIGKILL') kills += 1
-      else if (!closed) crashes.push(`status ${code ?? signal}: ${readFileSync(logFile, 'utf8').slice(-600)}`)
+      if (signal === 'SIGKILL') {
+        kills += 1
+        if (!ordered && faultPoint !== undefined) {
+          pointDeaths += 1
+          point = undefined
+        }
+      }
+      if (signal !== 'SIGKILL' && !closed)
+        crashes.push(`status ${code ?? signal}: ${readFileSync(logFile, 'utf8').slice(-600)}`)
       const wait = downMs
       downMs = 300
       if (!closed) later(wait, start)
@@ -80,10 +91,13 @@ export function startReplica(options: {
     pid: () => child?.pid ?? null,
     kills: () => kills,
     crashes,
+    pointDeaths: () => pointDeaths,
     kill(how) {
-      nextPoint = how.faultPoint
+      point = how.faultPoint
+      if (child === null) return
+      ordered = true
       downMs = how.downMs
-      child?.kill('SIGKILL')
+      child.kill('SIGKILL')
     },
     async serving(withinMs) {
       try {
@@ -99,11 +113,11 @@ export function startReplica(options: {
       resumeLater(stopped, ms)
     },
     async resumeFromPoint(withinMs, stopMs) {
-      const watched = child
-      if (watched?.pid === undefined) return false
       const deadline = performance.now() + withinMs
-      while (performance.now() < deadline && child === watched) {
-        if (isStopped(watched.pid)) {
+      while (performance.now() < deadline) {
+        const watched = child
+        if (watched?.pid !== undefined && isStopped(watched.pid)) {
+          point = undefined
           resumeLater(watched, stopMs)
           return true
         }

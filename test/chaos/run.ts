@@ -21,6 +21,8 @@ export async function runChaos(options: {
   seconds: number
   kinds: readonly FaultKind[]
   note: (line: string) => void
+  /** Keeps logs and configuration even when everything held. */
+  keep?: boolean
 }): Promise<{ result: ChaosResult; holds: boolean; details: string[] }> {
   const { seed, seconds, note } = options
   const stage = await createChaosStage()
@@ -48,7 +50,7 @@ export async function runChaos(options: {
     const holds = lost + invalid + rootsTwice + noncesTwice + stuck + unrecorded === 0
     for (const replica of stage.replicas)
       for (const crash of replica.crashes) note(`a replica ended: ${crash}`)
-    keep = !holds
+    keep = !holds || options.keep === true
     return { result, holds, details }
   } finally {
     if (keep) note(`logs and configuration are kept in ${stage.folder}`)

@@ -115,9 +115,9 @@ export function planFaults(seed: number, seconds: number, kinds: readonly FaultK
         return {
           atMs,
           kind,
-          endpoints: oneOf([[0], [1], [0, 1]]),
-          forMs: whole(800, 3_000),
-          share: between(0.3, 1),
+          endpoints: oneOf([[0], [1], [0], [1], [0, 1]]),
+          forMs: whole(600, 2_000),
+          share: between(0.2, 1),
           seed: whole(0, 2 ** 31),
         }
     }
@@ -137,6 +137,6 @@ export function planFaults(seed: number, seconds: number, kinds: readonly FaultK
   const others = kinds.filter((kind) => !KILLING.includes(kind))
   return [
     ...row([...killing, ...killing.filter((kind) => kind === 'kill')], [1_800, 3_600]),
-    ...row(others, [500, 1_300]),
+    ...row(others, [600, 1_400]),
   ].sort((a, b) => a.atMs - b.atMs)
 }

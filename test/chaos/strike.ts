@@ -1,9 +1,11 @@
+import type { Replica } from './replica.ts'
 import { createRpcFaults, isRpcFault } from './rpc-faults.ts'
 import type { FaultEvent, FaultKind, Target } from './schedule.ts'
 import type { ChaosStage } from './stage.ts'
 
 /** Longer than a lease: by then the other replica has taken over. */
 const OVERTAKEN_MS = 2_600
+const POINT_WITHIN_MS = 12_000
 
 /** Carries out a schedule. */
 export type Striker = {
@@ -17,25 +19,45 @@ export type Striker = {
 
 export function createStriker(stage: ChaosStage, note: (line: string) => void): Striker {
   const counts: Record<string, number> = {}
+  let armed: 0 | 1 | null = null
   const rpcFaults = createRpcFaults(stage.proxies)
   const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
   const happened = (kind: FaultKind) => {
     counts[kind] = (counts[kind] ?? 0) + 1
   }
 
+  /** While one replica is on its way to a point, what befalls replicas befalls the other. */
   async function indexOf(target: Target): Promise<0 | 1> {
+    if (armed !== null) return armed === 0 ? 1 : 0
     return typeof target === 'number' ? target : ((await stage.holderOf(target)) ?? 0)
   }
 
-  /** Gives the work that passes the point to a replica that was started to die or stop there. */
-  async function arm(point: string, how: string): Promise<{ armed: 0 | 1; ready: boolean }> {
+  /**
+   * Starts one replica so that it dies or stops at the point, and takes the other away for as long as a lease, so
+   * that the work comes to it. One at a time.
+   */
+  async function atPoint(
+    point: string,
+    how: string,
+    reached: (replica: Replica, deathsBefore: number) => Promise<boolean>,
+  ) {
+    if (armed !== null) return false
     const holder = await stage.holderOf(point.startsWith('seal') ? 'seal' : 'anchor')
-    const armed = holder === 0 ? 1 : 0
-    stage.replicas[armed]!.kill({ downMs: 10, faultPoint: `${point}${how}` })
-    await pause(100)
-    const ready = await stage.replicas[armed]!.serving(4_000)
-    if (ready) stage.replicas[1 - armed]!.kill({ downMs: OVERTAKEN_MS })
-    return { armed, ready }
+    armed = holder === 0 ? 1 : 0
+    try {
+      const replica = stage.replicas[armed]!
+      const deaths = replica.pointDeaths()
+      replica.kill({ downMs: 10, faultPoint: `${point}${how}` })
+      await pause(100)
+      if (!(await replica.serving(8_000))) note(`${point}: its replica was not up in time`)
+      stage.replicas[1 - armed]!.kill({ downMs: OVERTAKEN_MS })
+      if (await reached(replica, deaths)) return true
+      note(`${point} was not reached in time`)
+      replica.kill({ downMs: 10 })
+      return false
+    } finally {
+      armed = null
+    }
   }
 
   async function strike(event: FaultEvent): Promise<void> {
@@ -48,19 +70,17 @@ export function createStriker(stage: ChaosStage, note: (line: string) => void): 
         stage.replicas[await indexOf(event.target)]!.kill({ downMs: event.downMs })
         return happened(event.kind)
       case 'kill_at_point': {
-        const { armed, ready } = await arm(event.point, '')
-        const replica = stage.replicas[armed]!
-        const pid = replica.pid()
-        const deadline = performance.now() + 8_000
-        while (ready && pid !== null && performance.now() < deadline) {
-          if (replica.pid() !== pid) return happened(event.kind)
-          await pause(50)
+        const died = async (replica: Replica, before: number) => {
+          const deadline = performance.now() + POINT_WITHIN_MS
+          while (performance.now() < deadline && replica.pointDeaths() === before) await pause(50)
+          return replica.pointDeaths() > before
         }
+        if (await atPoint(event.point, '', died)) happened(event.kind)
         return
       }
       case 'stop_at_point': {
-        const { armed, ready } = await arm(event.point, ':stop')
-        if (ready && (await stage.replicas[armed]!.resumeFromPoint(8_000, event.stopMs))) happened(event.kind)
+        const stopped = (replica: Replica) => replica.resumeFromPoint(POINT_WITHIN_MS, event.stopMs)
+        if (await atPoint(event.point, ':stop', stopped)) happened(event.kind)
         return
       }
       case 'suspend':
