@@ -12,6 +12,11 @@ export async function inLease<T>(
 ): Promise<T> {
   const client = await pool.connect()
   let broken: Error | undefined
+  // Lost between two statements, a connection that nobody listens to would bring the process down.
+  const lost = (error: Error): void => {
+    broken = error
+  }
+  client.on('error', lost)
   try {
     await client.query('begin')
     await requireLease(client, lease)
@@ -24,6 +29,7 @@ export async function inLease<T>(
     })
     throw error
   } finally {
+    client.removeListener('error', lost)
     client.release(broken)
   }
 }
