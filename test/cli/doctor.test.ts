@@ -58,8 +58,13 @@ describe('holdfast doctor', () => {
 
   it('warns when no daemon runs, and writes and sends nothing', async () => {
     const { pool, close } = openDatabase({ url: served.database.url, poolSize: 1, name: 'test' })
+    const tables = ['account', 'anchor', 'attempt', 'intake', 'lease']
     const state = async () => [
-      (await pool.query('select pg_current_xact_id_if_assigned(), (select count(*) from account)')).rows,
+      (
+        await pool.query(
+          tables.map((table) => `select '${table}', count(*) from ${table}`).join(' union all '),
+        )
+      ).rows,
       await served.anvil.rpc('eth_getTransactionCount', [DEV_ACCOUNTS[0].address, 'pending']),
     ]
     const before = await state()
@@ -72,6 +77,18 @@ describe('holdfast doctor', () => {
       todo: expect.stringContaining('serve'),
     })
     expect(diagnosis.of('chain 31337 lease').level).toBe('warn')
+  })
+
+  it('looks through connections on which the server refuses to write', async () => {
+    const { pool, close } = openDatabase({
+      url: served.database.url,
+      poolSize: 1,
+      name: 'test',
+      readOnly: true,
+    })
+    const refused = pool.query("insert into lease (name, owner, epoch, until) values ('x', 'y', 1, now())")
+    await expect(refused).rejects.toThrow('read-only transaction')
+    await close()
   })
 
   it('tells a paused account, an empty one, and a registry that is none', async () => {
