@@ -156,7 +156,7 @@ export async function createStage(
   return stage
 }
 
-export async function deploy(anvil: TestAnvil, chain: ChainConfig): Promise<string> {
+async function deploy(anvil: TestAnvil, chain: ChainConfig): Promise<string> {
   const logger = recordingLogger()
   const endpoints = createEndpoints({
     ...chain,
