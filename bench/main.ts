@@ -9,7 +9,7 @@ import { ingestSingle } from './ingest-single.ts'
 import { receipt } from './receipt.ts'
 import { seal } from './seal.ts'
 import { space } from './space.ts'
-import { noteLoad } from './stage.ts'
+import { closeStages, noteLoad } from './stage.ts'
 import { type Figure, tree } from './tree.ts'
 
 /** Made by the first benchmark that needs it. */
@@ -43,6 +43,9 @@ const chosen = names.includes('all') ? Object.keys(BENCHES) : names
 if (chosen.length === 0 || chosen.some((each) => !(each in BENCHES))) {
   note(`usage: npm run -s bench -- NAME [--quick], NAME one or more of ${Object.keys(BENCHES).join(' ')} all`)
   process.exit(2)
+}
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void closeStages().finally(() => process.exit(1)))
 }
 try {
   for (const each of chosen) await run(each)
