@@ -32,7 +32,7 @@ export async function runChaos(options: {
     const load = startLoad({ seed, urls, apiKey: stage.apiKey, rpcUrl: stage.rpcUrl })
     const striker = createStriker(stage, note)
     const endsAt = performance.now() + seconds * 1_000
-    await striker.run(planFaults(seed, seconds, options.kinds))
+    await striker.run(planFaults(seed, seconds, options.kinds), seconds)
     await new Promise((resolve) => setTimeout(resolve, Math.max(0, endsAt - performance.now())))
     await load.stop()
     await striker.calm()

@@ -2,6 +2,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { Transaction } from 'ethers'
 import {
   REGISTRY_ADDRESS,
   REGISTRY_BYTECODE,
@@ -15,7 +16,7 @@ import { callRpc } from '../../src/dev/rpc.ts'
 import { type Database, openDatabase } from '../../src/store/database.ts'
 import { migrateToLatest } from '../../src/store/migrate.ts'
 import { createSource } from '../../src/store/sources.ts'
-import { type FaultProxy, startFaultProxy } from '../anchor/support/fault-proxy.ts'
+import { type FaultProxy, type RpcRequest, startFaultProxy } from '../anchor/support/fault-proxy.ts'
 import { DEV_ACCOUNTS } from '../support/anvil.ts'
 import { until } from '../support/wait.ts'
 import { type Replica, startReplica } from './replica.ts'
@@ -36,6 +37,8 @@ export type ChaosStage = {
   rpcUrl: string
   rpc(method: string, params?: readonly unknown[]): Promise<unknown>
   database: Database
+  /** Hashes of transactions that left a daemon before they were stored, which invariant 3 forbids. */
+  unstored: ReadonlySet<string>
   /** As by a crash of the server: no checkpoint, recovery at the next start. Does nothing while one is under way. */
   restartDatabase(downMs: number): Promise<boolean>
   /** Whether the chain makes blocks. */
@@ -80,7 +83,11 @@ async function build(
   undo.push(database.close)
   const { key: apiKey } = await createSource(database.pool, { name: 'chaos', scopes: ['ingest', 'audit'] })
   const proxies = [await startFaultProxy(anvil.url), await startFaultProxy(anvil.url)]
-  for (const proxy of proxies) undo.push(proxy.close)
+  const unstored = new Set<string>()
+  for (const proxy of proxies) {
+    proxy.before = (request) => noteUnstored(database, request, unstored)
+    undo.push(proxy.close)
+  }
 
   const replicas: Replica[] = []
   for (const index of [0, 1]) {
@@ -110,6 +117,7 @@ async function build(
     rpcUrl: anvil.url,
     rpc,
     database,
+    unstored,
     async restartDatabase(downMs) {
       if (restarting) return false
       restarting = true
@@ -175,4 +183,22 @@ async function deployRegistry(rpc: ChaosStage['rpc']): Promise<void> {
     what: 'the registry',
     every: 50,
   })
+}
+
+/** Looks at the moment of sending: a little later, what was wrongly sent first would be stored as well. */
+async function noteUnstored(
+  database: Database,
+  { method, params }: RpcRequest,
+  unstored: Set<string>,
+): Promise<void> {
+  if (method !== 'eth_sendRawTransaction') return
+  const hash = Transaction.from(String(params[0])).hash!
+  try {
+    const { rowCount } = await database.pool.query('select 1 from attempt where hash = $1', [
+      Buffer.from(hash.slice(2), 'hex'),
+    ])
+    if (rowCount === 0) unstored.add(hash)
+  } catch {
+    // The database may be away right now, as planned; the tally looks again.
+  }
 }

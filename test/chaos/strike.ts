@@ -12,7 +12,7 @@ export type Striker = {
   /** How often each kind of fault took effect. */
   counts: Record<string, number>
   /** Runs until the last event has been carried out; rejects when the chaos itself fails. */
-  run(events: readonly FaultEvent[]): Promise<void>
+  run(events: readonly FaultEvent[], seconds: number): Promise<void>
   /** Everything works from now on. */
   calm(): Promise<void>
 }
@@ -20,10 +20,16 @@ export type Striker = {
 export function createStriker(stage: ChaosStage, note: (line: string) => void): Striker {
   const counts: Record<string, number> = {}
   let armed: 0 | 1 | null = null
+  let endsAt = Number.POSITIVE_INFINITY
   const rpcFaults = createRpcFaults(stage.proxies)
   const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
   const happened = (kind: FaultKind) => {
     counts[kind] = (counts[kind] ?? 0) + 1
+  }
+
+  /** Nobody waits for a point much longer than the run lasts. */
+  function pointWithinMs(): number {
+    return Math.max(1_000, Math.min(POINT_WITHIN_MS, endsAt - performance.now()))
   }
 
   /** While one replica is on its way to a point, what befalls replicas befalls the other. */
@@ -71,7 +77,7 @@ export function createStriker(stage: ChaosStage, note: (line: string) => void): 
         return happened(event.kind)
       case 'kill_at_point': {
         const died = async (replica: Replica, before: number) => {
-          const deadline = performance.now() + POINT_WITHIN_MS
+          const deadline = performance.now() + pointWithinMs()
           while (performance.now() < deadline && replica.pointDeaths() === before) await pause(50)
           return replica.pointDeaths() > before
         }
@@ -79,7 +85,7 @@ export function createStriker(stage: ChaosStage, note: (line: string) => void): 
         return
       }
       case 'stop_at_point': {
-        const stopped = (replica: Replica) => replica.resumeFromPoint(POINT_WITHIN_MS, event.stopMs)
+        const stopped = (replica: Replica) => replica.resumeFromPoint(pointWithinMs(), event.stopMs)
         if (await atPoint(event.point, ':stop', stopped)) happened(event.kind)
         return
       }
@@ -149,8 +155,9 @@ export function createStriker(stage: ChaosStage, note: (line: string) => void): 
 
   return {
     counts,
-    async run(events) {
+    async run(events, seconds) {
       const startedAt = performance.now()
+      endsAt = startedAt + seconds * 1_000
       const underWay: Promise<unknown>[] = []
       const failures: unknown[] = []
       for (const event of events) {

@@ -26,6 +26,7 @@ export type Tally = {
   /** Transactions that were sent without being stored, invariant 3. */
   unrecorded: number
   anchors: number
+  attempts: number
   batches: number
   /** What each of the numbers above is about, a few of each. */
   details: string[]
@@ -39,8 +40,9 @@ export async function takeTally(stage: ChaosStage, load: Load, drainMs: number):
   const chain = await rootsOnChain(stage)
   const receipts = await collectReceipts(stage, load, chain, details)
   const once = await checkOnce(stage, chain, details)
-  const { rows } = await stage.database.pool.query<{ anchors: number; batches: number }>(
-    'select (select count(*) from anchor) as anchors, (select count(*) from batch) as batches',
+  const { rows } = await stage.database.pool.query<{ anchors: number; attempts: number; batches: number }>(
+    `select (select count(*) from anchor) as anchors, (select count(*) from attempt) as attempts,
+       (select count(*) from batch) as batches`,
   )
   return {
     acknowledged: load.acknowledged.length,
@@ -232,7 +234,7 @@ async function checkOnce(
     .flatMap((proxy) => proxy.requests)
     .filter((request) => request.method === 'eth_sendRawTransaction')
     .map((request) => Transaction.from(String(request.params[0])).hash!)
-  const strangers = [...new Set(sent)].filter((hash) => !stored.has(hash))
+  const strangers = new Set([...stage.unstored, ...sent.filter((hash) => !stored.has(hash))])
   const used = Number(await stage.rpc('eth_getTransactionCount', [PUBLISHER.address, 'latest']))
   const minedNonces = new Set(attempts.filter(({ state }) => state === 'mined').map(({ nonce }) => nonce))
   const unaccounted =
@@ -241,6 +243,7 @@ async function checkOnce(
     rootsTwice: found('root twice', repeated) + found('batch in several anchors', shared),
     noncesTwice: found('nonce of several anchors', nonces),
     missing: found('anchor not on the chain', missing),
-    unrecorded: found('sent but not stored', strangers) + found('nonces unaccounted for', unaccounted),
+    unrecorded:
+      found('sent but not stored before', [...strangers]) + found('nonces unaccounted for', unaccounted),
   }
 }

@@ -28,6 +28,8 @@ export type FaultProxy = {
   count(method: string): number
   /** Decides for each request; undefined lets it through. */
   rule: (request: RpcRequest) => Fault | undefined
+  /** Awaited before a request is looked at; the node has seen nothing of it by then. */
+  before?: (request: RpcRequest) => Promise<void>
   /** Where requests go; may be changed at any time. */
   target: string
   /** Connections are refused until they are accepted again, on the same port. */
@@ -74,6 +76,7 @@ async function handle(proxy: FaultProxy, incoming: IncomingMessage, response: Se
   const body = Buffer.concat(chunks).toString()
   const request = JSON.parse(body) as RpcRequest
   proxy.requests.push(request)
+  await proxy.before?.(request)
   const fault = proxy.rule(request)
   const forward = () => forwardTo(proxy.target, body)
   const answer = (value: object) => {
