@@ -4,9 +4,9 @@
  * stale one's writes are refused by the database.
  */
 
-import { ANCHOR_REASONS } from '../core/anchor-state.ts'
+import { ANCHOR_REASONS, type AnchorReason } from '../core/anchor-state.ts'
 import type { ChainConfig } from '../core/chain-config.ts'
-import { HoldfastError } from '../core/errors.ts'
+import { type ErrorCode, HoldfastError } from '../core/errors.ts'
 import type { Clock, Logger, Metrics } from '../core/ports.ts'
 import { openAnchors, setAnchorReason } from '../store/anchors.ts'
 import type { Pool } from '../store/database.ts'
@@ -71,6 +71,14 @@ const RPC_TIMEOUT_MS = 10_000
 const IDLE_INTERVAL_MS = 5_000
 /** After its tick, a batch is left to that tick for this long. */
 const OVERDUE_AFTER_MS = 3_000
+
+/** What an error that ends a pass is called where people look for why nothing moves. */
+const HINDRANCES: Partial<Record<ErrorCode, AnchorReason>> = {
+  CHAIN_UNAVAILABLE: 'rpc_down',
+  WRONG_CHAIN: 'rpc_down',
+  SIGNER_UNAVAILABLE: 'stuck',
+  SIGNER_FAULT: 'stuck',
+}
 
 export function createAnchorer(deps: AnchorerDeps): Anchorer {
   const { chain, pool, signer, clock, metrics } = deps
@@ -173,8 +181,9 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
       logger.warn({ err: error }, 'this daemon does not anchor any more')
       lease = null
     }
-    if (error.code !== 'CHAIN_UNAVAILABLE' && error.code !== 'WRONG_CHAIN') return
-    const hindrance = { reason: 'rpc_down' as const, detail: error.message }
+    const reason = HINDRANCES[error.code]
+    if (reason === undefined) return
+    const hindrance = { reason, detail: error.message }
     fault = hindrance
     if (memory.due) await wait(context, hindrance)
     const unmined = (await openAnchors(pool, chain.chainId)).filter((anchor) => anchor.state !== 'mined')

@@ -1,7 +1,7 @@
 import type { Clock, Logger } from '../core/ports.ts'
 import type { Connection, Database, Pool } from '../store/database.ts'
 import { newestChunkId, oldestChunkId, type PendingChunk, pendingChunks } from '../store/intake.ts'
-import { listRuns } from '../store/leaf-runs.ts'
+import { listRuns, reclaimPages } from '../store/leaf-runs.ts'
 import { acquireLease, type Lease, releaseLease, renewLease } from '../store/leases.ts'
 import { mergeRuns, runsToMerge } from './merge-runs.ts'
 import { type Sealed, sealBatch } from './seal-batch.ts'
@@ -27,6 +27,8 @@ export type SealLoop = {
 }
 
 const MAX_CHUNKS = 20_000
+/** Index entries, 16 bytes each, whose removal is worth a vacuum. */
+const RECLAIM_ENTRIES = 500_000
 const LEASE = 'seal'
 
 /** Seals continuously while it holds the lease `seal`; survives the loss of the database and of the lease. */
@@ -49,6 +51,7 @@ export function startSealLoop(deps: {
   let flushers = 0
   let wake: (() => void) | undefined
   let merging: Promise<void> | undefined
+  let removedEntries = 0
 
   async function holdLease(): Promise<Lease | null> {
     const now = clock.now()
@@ -100,6 +103,11 @@ export function startSealLoop(deps: {
         await withTwoClients(database.pool, (reader, writer) =>
           mergeRuns({ reader, writer, lease: held, runs, ...faultPoint }),
         )
+        removedEntries += runs.reduce((sum, run) => sum + run.entryCount, 0)
+        if (removedEntries >= RECLAIM_ENTRIES) {
+          await reclaimPages(database.pool)
+          removedEntries = 0
+        }
       }
     } catch (error) {
       deps.onFailure?.(error)

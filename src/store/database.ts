@@ -9,8 +9,11 @@ export type Pool = pg.Pool
 /** One connection, for work that spans statements: a transaction, or a COPY that occupies it. */
 export type Connection = pg.ClientBase
 
+/** Typed queries over a pool, for what needs neither COPY nor a connection of its own. */
+export type Queries = Kysely<Schema>
+
 export type Database = {
-  db: Kysely<Schema>
+  db: Queries
   pool: Pool
   /** Ends every connection, waiting for queries under way. */
   close(): Promise<void>
@@ -41,6 +44,8 @@ export function openDatabase(options: DatabaseOptions): Database {
     application_name: options.name,
     connectionTimeoutMillis: 5_000,
     keepAlive: true,
+    // A new connection costs a SCRAM handshake, some 10 ms: too dear for a look-up after a quiet moment.
+    idleTimeoutMillis: 300_000,
     options: `-c synchronous_commit=on${options.readOnly === true ? ' -c default_transaction_read_only=on' : ''}`,
     ...(options.statementTimeoutMs === undefined ? {} : { statement_timeout: options.statementTimeoutMs }),
     types: { getTypeParser: ((oid: number, format: 'text' | 'binary') => parserOf(oid, format)) as never },

@@ -92,3 +92,8 @@ export async function deleteRuns(client: Connection, ids: readonly number[]): Pr
   const { rowCount } = await client.query('delete from leaf_run where id = any($1::bigint[])', [ids])
   if (rowCount !== ids.length) throw new Error(`expected to remove ${ids.length} runs, removed ${rowCount}`)
 }
+
+/** Gives the space of removed pages to the next runs. Autovacuum would too, but not while a backlog is being sealed. */
+export async function reclaimPages(pool: Pool): Promise<void> {
+  await pool.query('vacuum leaf_page')
+}

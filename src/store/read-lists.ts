@@ -1,6 +1,7 @@
 /** Lists for auditors and operators: newest first, `before` an id, so that a page never shifts under its reader. */
-import type pg from 'pg'
+import { sql } from 'kysely'
 import type { AnchorReason, AnchorState } from '../core/anchor-state.ts'
+import type { Queries } from './database.ts'
 import { asStoreError } from './unavailable.ts'
 
 export type Page = {
@@ -45,56 +46,86 @@ export type AnchorRow = {
   detail: string | null
 }
 
-const BATCH = `select b.id, b.leaf_count as "leafCount", b.root, b.sealed_at as "sealedAt",
-    b.first_received_at as "firstReceivedAt", b.last_received_at as "lastReceivedAt", b.first_index as "firstIndex",
-    array(select m.anchor_id::float8 from anchor_batch m where m.batch_id = b.id order by 1) as "anchorIds"
-  from batch b`
-
-const ANCHOR = `select id, chain_id as "chainId", registry, publisher, mode, root, state, first_batch as "firstBatch",
-    last_batch as "lastBatch", leaf_count as "leafCount", anchor_by as "anchorBy", created_at as "createdAt",
-    transaction_hash as "transactionHash", block_number as "blockNumber", block_hash as "blockHash",
-    block_time as "blockTime", gas_used as "gasUsed", finalized_at as "finalizedAt", reason, detail
-  from anchor`
-
-export function listBatches(pool: pg.Pool, page: Page): Promise<BatchRow[]> {
-  return rowsOf(pool, `${BATCH} where ($2::int is null or b.id < $2) order by b.id desc limit $1`, [
-    page.limit,
-    page.before ?? null,
+const batches = (db: Queries) =>
+  db.selectFrom('batch').select((eb) => [
+    'id',
+    'leaf_count as leafCount',
+    'root',
+    'sealed_at as sealedAt',
+    'first_received_at as firstReceivedAt',
+    'last_received_at as lastReceivedAt',
+    'first_index as firstIndex',
+    // An array of float8 is read as numbers, one of bigint as text.
+    sql<number[]>`array(${eb
+      .selectFrom('anchor_batch')
+      .select(sql<number>`anchor_id::float8`.as('id'))
+      .whereRef('anchor_batch.batch_id', '=', 'batch.id')
+      .orderBy('anchor_id')})`.as('anchorIds'),
   ])
+
+const anchors = (db: Queries) =>
+  db
+    .selectFrom('anchor')
+    .select([
+      'id',
+      'chain_id as chainId',
+      'registry',
+      'publisher',
+      'mode',
+      'root',
+      'state',
+      'first_batch as firstBatch',
+      'last_batch as lastBatch',
+      'leaf_count as leafCount',
+      'anchor_by as anchorBy',
+      'created_at as createdAt',
+      'transaction_hash as transactionHash',
+      'block_number as blockNumber',
+      'block_hash as blockHash',
+      'block_time as blockTime',
+      'gas_used as gasUsed',
+      'finalized_at as finalizedAt',
+      'reason',
+      'detail',
+    ])
+
+export async function listBatches(db: Queries, { limit, before }: Page): Promise<BatchRow[]> {
+  const older = before === undefined ? batches(db) : batches(db).where('id', '<', before)
+  return asked(older.orderBy('id', 'desc').limit(limit).execute())
 }
 
-export async function readBatch(pool: pg.Pool, id: number): Promise<BatchRow | null> {
-  return (await rowsOf<BatchRow>(pool, `${BATCH} where b.id = $1`, [id]))[0] ?? null
+export async function readBatch(db: Queries, id: number): Promise<BatchRow | null> {
+  return (await asked(batches(db).where('id', '=', id).executeTakeFirst())) ?? null
 }
 
-export function listAnchors(pool: pg.Pool, page: Page): Promise<AnchorRow[]> {
-  return rowsOf(pool, `${ANCHOR} where ($2::bigint is null or id < $2) order by id desc limit $1`, [
-    page.limit,
-    page.before ?? null,
-  ])
+export async function listAnchors(db: Queries, { limit, before }: Page): Promise<AnchorRow[]> {
+  const older = before === undefined ? anchors(db) : anchors(db).where('id', '<', before)
+  return asked(older.orderBy('id', 'desc').limit(limit).execute())
 }
 
-export async function readAnchor(pool: pg.Pool, id: number): Promise<AnchorRow | null> {
-  return (await rowsOf<AnchorRow>(pool, `${ANCHOR} where id = $1`, [id]))[0] ?? null
+export async function readAnchor(db: Queries, id: number): Promise<AnchorRow | null> {
+  return (await asked(anchors(db).where('id', '=', id).executeTakeFirst())) ?? null
 }
 
 /** All leaves ever sealed, in how many batches, and when the last of them was. */
 export async function sealedTotals(
-  pool: pg.Pool,
+  db: Queries,
 ): Promise<{ leaves: number; batches: number; lastSealedAt: Date | null }> {
-  const [row] = await rowsOf<{ leaves: number; batches: number; lastSealedAt: Date | null }>(
-    pool,
-    `select first_index + leaf_count as leaves, id as batches, sealed_at as "lastSealedAt"
-     from batch order by id desc limit 1`,
-    [],
-  )
-  return row ?? { leaves: 0, batches: 0, lastSealedAt: null }
+  const newest = db
+    .selectFrom('batch')
+    .select((eb) => [
+      eb('first_index', '+', eb.ref('leaf_count')).as('leaves'),
+      'id as batches',
+      'sealed_at as lastSealedAt',
+    ])
+    .orderBy('id', 'desc')
+    .limit(1)
+  return (await asked(newest.executeTakeFirst())) ?? { leaves: 0, batches: 0, lastSealedAt: null }
 }
 
-async function rowsOf<Row>(pool: pg.Pool, text: string, values: unknown[]): Promise<Row[]> {
+async function asked<Answer>(answer: Promise<Answer>): Promise<Answer> {
   try {
-    const { rows } = await pool.query(text, values)
-    return rows as Row[]
+    return await answer
   } catch (error) {
     throw asStoreError(error)
   }

@@ -22,7 +22,7 @@ type SourceTable = {
   name: string
   /** SHA-256 of the API key, 32 bytes. */
   key_hash: Buffer
-  scopes: string[]
+  scopes: readonly ('ingest' | 'audit' | 'admin')[]
   /** Limits of this source; null means none. */
   quota: unknown | null
   created_at: Generated<Date>

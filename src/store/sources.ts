@@ -1,7 +1,8 @@
 /** Who may use the API. A key is shown once, when it is made; the database holds only its SHA-256. */
 import { createHash, randomBytes } from 'node:crypto'
-import type pg from 'pg'
+import { sql } from 'kysely'
 import { HoldfastError } from '../core/errors.ts'
+import type { Queries } from './database.ts'
 import { asStoreError } from './unavailable.ts'
 
 const SCOPES = ['ingest', 'audit', 'admin'] as const
@@ -26,7 +27,7 @@ export function hashApiKey(key: string): Buffer {
  * @throws HoldfastError INVALID_REQUEST when the name is empty or taken or a scope is unknown; DATABASE_UNAVAILABLE
  */
 export async function createSource(
-  pool: pg.Pool,
+  db: Queries,
   { name, scopes }: { name: string; scopes: readonly string[] },
 ): Promise<{ source: Source; key: string }> {
   if (!/^\S(.{0,98}\S)?$/u.test(name)) {
@@ -40,11 +41,12 @@ export async function createSource(
   const key = `${KEY_PREFIX}${randomBytes(32).toString('base64url')}`
   const granted = SCOPES.filter((scope) => scopes.includes(scope))
   try {
-    const { rows } = await pool.query<{ id: number }>(
-      'insert into source (name, key_hash, scopes) values ($1, $2, $3) returning id',
-      [name, hashApiKey(key), granted],
-    )
-    return { source: { id: rows[0]!.id, name, scopes: granted }, key }
+    const { id } = await db
+      .insertInto('source')
+      .values({ name, key_hash: hashApiKey(key), scopes: granted })
+      .returning('id')
+      .executeTakeFirstOrThrow()
+    return { source: { id, name, scopes: granted }, key }
   } catch (error) {
     if ((error as { code?: unknown }).code === UNIQUE_VIOLATION) {
       throw new HoldfastError('INVALID_REQUEST', `A source named ${JSON.stringify(name)} exists already.`, {
@@ -56,12 +58,13 @@ export async function createSource(
 }
 
 /** Every source, revoked ones included, oldest first. */
-export async function listSources(pool: pg.Pool): Promise<SourceRow[]> {
+export async function listSources(db: Queries): Promise<SourceRow[]> {
   try {
-    const { rows } = await pool.query<SourceRow>(
-      `select id, name, scopes, created_at as "createdAt", revoked_at as "revokedAt" from source order by id`,
-    )
-    return rows
+    return await db
+      .selectFrom('source')
+      .select(['id', 'name', 'scopes', 'created_at as createdAt', 'revoked_at as revokedAt'])
+      .orderBy('id')
+      .execute()
   } catch (error) {
     throw asStoreError(error)
   }
@@ -71,27 +74,30 @@ export async function listSources(pool: pg.Pool): Promise<SourceRow[]> {
  * Ends a source's access for good; what it pushed stays. Daemons notice within 5 seconds.
  * @returns false when there is no such source or it was revoked before
  */
-export async function revokeSource(pool: pg.Pool, name: string): Promise<boolean> {
+export async function revokeSource(db: Queries, name: string): Promise<boolean> {
   try {
-    const { rowCount } = await pool.query(
-      'update source set revoked_at = now() where name = $1 and revoked_at is null',
-      [name],
-    )
-    return rowCount === 1
+    const { numUpdatedRows } = await db
+      .updateTable('source')
+      .set({ revoked_at: sql<Date>`now()` })
+      .where('name', '=', name)
+      .where('revoked_at', 'is', null)
+      .executeTakeFirst()
+    return numUpdatedRows === 1n
   } catch (error) {
     throw asStoreError(error)
   }
 }
 
 /** The source that holds the key with this SHA-256, or null when there is none or it was revoked. */
-export async function findByKeyHash(pool: pg.Pool, keyHash: Buffer): Promise<Source | null> {
+export async function findByKeyHash(db: Queries, keyHash: Buffer): Promise<Source | null> {
   try {
-    const { rows } = await pool.query<Source>({
-      name: 'find-source',
-      text: 'select id, name, scopes from source where key_hash = $1 and revoked_at is null',
-      values: [keyHash],
-    })
-    return rows[0] ?? null
+    const source = await db
+      .selectFrom('source')
+      .select(['id', 'name', 'scopes'])
+      .where('key_hash', '=', keyHash)
+      .where('revoked_at', 'is', null)
+      .executeTakeFirst()
+    return source ?? null
   } catch (error) {
     throw asStoreError(error)
   }

@@ -80,7 +80,11 @@ async function expectNothingSent(signer: Signer, code: string): Promise<string> 
         .find((err) => err?.code === code),
     { what: `an error ${code} in the log` },
   )
-  expectNoSecret(stage.logger.entries)
+  const status = await until(() => (anchorer.status().reason === 'stuck' ? anchorer.status() : null), {
+    what: 'a reason in the status',
+  })
+  expect(status.detail).toBe(error.message)
+  expectNoSecret([stage.logger.entries, status])
   expect(await stage.attempts()).toEqual([])
   expect(await stage.rootsOnChain()).toEqual(new Map())
   expect(await stage.anvil.rpc('eth_getTransactionCount', [PUBLISHER.address, 'pending'])).toBe('0x0')
