@@ -108,7 +108,7 @@ export async function openStage(): Promise<Stage> {
     const env = { BENCH_KEY: CHAIN_KEY }
     const quiet = createLogger({ level: 'error', pretty: false, secrets: [] })
     await deployEverywhere(parseConfig(configOf({}), env), env, quiet)
-    const { source, key } = await createSource(database.pool, { name: 'bench', scopes: ['admin'] })
+    const { source, key } = await createSource(database.db, { name: 'bench', scopes: ['admin'] })
 
     return {
       databaseUrl: postgres.url,

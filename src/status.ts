@@ -1,20 +1,21 @@
 import type { Anchorer } from './anchor/anchorer.ts'
 import type { IntakeQueue } from './ingest/intake-queue.ts'
 import type { Tick } from './ops/cron.ts'
-import type { Pool } from './store/database.ts'
+import type { Database } from './store/database.ts'
 import { intakeBacklog } from './store/intake.ts'
 import { sealedTotals } from './store/read-lists.ts'
 import { asStoreError } from './store/unavailable.ts'
 
 /** What `/v1/status` answers: how much waits at each step, since when, and how every chain stands. */
 export function createStatus(deps: {
-  pool: Pool
+  database: Pick<Database, 'db' | 'pool'>
   chains: readonly { anchorer: Pick<Anchorer, 'status'>; tick: Pick<Tick, 'nextRun'> }[]
   intake: Pick<IntakeQueue, 'pending'>
 }): () => Promise<object> {
   return async () => {
     try {
-      const [waiting, sealed] = await Promise.all([intakeBacklog(deps.pool), sealedTotals(deps.pool)])
+      const { db, pool } = deps.database
+      const [waiting, sealed] = await Promise.all([intakeBacklog(pool), sealedTotals(db)])
       return {
         intake: {
           committing: deps.intake.pending().requests,

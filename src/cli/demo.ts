@@ -113,7 +113,7 @@ async function demo(): Promise<StoryResult> {
 async function producerKey(databaseUrl: string): Promise<string> {
   const database = openDatabase({ url: databaseUrl, poolSize: 1, name: 'holdfast-demo' })
   try {
-    return (await createSource(database.pool, { name: 'demo', scopes: ['ingest'] })).key
+    return (await createSource(database.db, { name: 'demo', scopes: ['ingest'] })).key
   } finally {
     await database.close()
   }

@@ -129,7 +129,7 @@ function portOf(flag: string, text: string): number {
 async function requireNoAnchors(databaseUrl: string, state: string): Promise<void> {
   const database = openDatabase({ url: databaseUrl, poolSize: 1, name: 'holdfast-dev' })
   try {
-    if ((await listAnchors(database.pool, { limit: 1 })).length === 0) return
+    if ((await listAnchors(database.db, { limit: 1 })).length === 0) return
   } finally {
     await database.close()
   }
@@ -145,10 +145,10 @@ async function devApiKey(databaseUrl: string, file: string): Promise<string> {
   try {
     if (existsSync(file)) {
       const key = readFileSync(file, 'utf8').trim()
-      if (await findByKeyHash(database.pool, hashApiKey(key))) return key
+      if (await findByKeyHash(database.db, hashApiKey(key))) return key
     }
     const name = `dev-${new Date().toISOString()}`
-    const { key } = await createSource(database.pool, { name, scopes: ['ingest', 'audit', 'admin'] })
+    const { key } = await createSource(database.db, { name, scopes: ['ingest', 'audit', 'admin'] })
     writeFileSync(file, `${key}\n`, { mode: 0o600 })
     chmodSync(file, 0o600)
     return key

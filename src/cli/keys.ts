@@ -3,15 +3,13 @@ import { createSource, listSources, revokeSource } from '../store/sources.ts'
 import { withDatabase } from './database-url.ts'
 
 export async function createKey(name: string, options: { scope: string[] }): Promise<void> {
-  const { source, key } = await withDatabase(({ pool }) =>
-    createSource(pool, { name, scopes: options.scope }),
-  )
+  const { source, key } = await withDatabase(({ db }) => createSource(db, { name, scopes: options.scope }))
   console.error(`Key of ${source.name} (${source.scopes.join(', ')}); it is shown only now:`)
   console.log(key)
 }
 
 export async function listKeys(): Promise<void> {
-  const sources = await withDatabase(({ pool }) => listSources(pool))
+  const sources = await withDatabase(({ db }) => listSources(db))
   if (sources.length === 0) console.log('No keys. Make one: holdfast keys create <name>')
   for (const { name, scopes, createdAt, revokedAt } of sources) {
     const state = revokedAt ? `revoked ${revokedAt.toISOString()}` : 'active'
@@ -20,7 +18,7 @@ export async function listKeys(): Promise<void> {
 }
 
 export async function revokeKey(name: string): Promise<void> {
-  const revoked = await withDatabase(({ pool }) => revokeSource(pool, name))
+  const revoked = await withDatabase(({ db }) => revokeSource(db, name))
   if (!revoked)
     throw new HoldfastError(
       'NOT_FOUND',

@@ -9,11 +9,8 @@ export type Pool = pg.Pool
 /** One connection, for work that spans statements: a transaction, or a COPY that occupies it. */
 export type Connection = pg.ClientBase
 
-/** Typed queries over a pool, for what needs neither COPY nor a connection of its own. */
-export type Queries = Kysely<Schema>
-
 export type Database = {
-  db: Queries
+  db: Kysely<Schema>
   pool: Pool
   /** Ends every connection, waiting for queries under way. */
   close(): Promise<void>

@@ -1,7 +1,7 @@
 /** Lists for auditors and operators: newest first, `before` an id, so that a page never shifts under its reader. */
 import { sql } from 'kysely'
 import type { AnchorReason, AnchorState } from '../core/anchor-state.ts'
-import type { Queries } from './database.ts'
+import type { Queries } from './schema.ts'
 import { asStoreError } from './unavailable.ts'
 
 export type Page = {

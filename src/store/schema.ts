@@ -1,4 +1,4 @@
-import type { ColumnType, Generated, GeneratedAlways } from 'kysely'
+import type { ColumnType, Generated, GeneratedAlways, Kysely } from 'kysely'
 import type { AnchorReason, AnchorState } from '../core/anchor-state.ts'
 
 /** The tables as kysely sees them; docs/design.md says what each is for. `bigint` columns are read as numbers. */
@@ -16,6 +16,9 @@ export type Schema = {
   account: AccountTable
   lease: LeaseTable
 }
+
+/** Typed queries over a pool, for what needs neither COPY nor a connection of its own. */
+export type Queries = Kysely<Schema>
 
 type SourceTable = {
   id: GeneratedAlways<number>

@@ -2,7 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
 import { HoldfastError } from '../core/errors.ts'
-import type { Queries } from './database.ts'
+import type { Queries } from './schema.ts'
 import { asStoreError } from './unavailable.ts'
 
 const SCOPES = ['ingest', 'audit', 'admin'] as const

@@ -81,7 +81,7 @@ async function build(
   await migrateToLatest(postgres.url)
   const database = openDatabase({ url: postgres.url, poolSize: 3, name: 'chaos' })
   undo.push(database.close)
-  const { key: apiKey } = await createSource(database.pool, { name: 'chaos', scopes: ['ingest', 'audit'] })
+  const { key: apiKey } = await createSource(database.db, { name: 'chaos', scopes: ['ingest', 'audit'] })
   const proxies = [await startFaultProxy(anvil.url), await startFaultProxy(anvil.url)]
   const unstored = new Set<string>()
   for (const proxy of proxies) {

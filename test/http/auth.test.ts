@@ -93,8 +93,8 @@ describe('API keys', () => {
   it('that are revoked stop working within 5 seconds, and not one that is fresh is refused for longer', async () => {
     const key = await server.key('ingest')
     expect((await push(key)).status).toBe(202)
-    const { name } = (await listSources(server.database.pool)).at(-1)!
-    expect(await revokeSource(server.database.pool, name)).toBe(true)
+    const { name } = (await listSources(server.database.db)).at(-1)!
+    expect(await revokeSource(server.database.db, name)).toBe(true)
     nowMs += 4_999
     expect((await push(key)).status).toBe(202)
     nowMs += 1

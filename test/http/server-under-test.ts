@@ -96,14 +96,14 @@ export async function startServer(
     verify: (receipt) => verifyReceipt(receipt, { rpc: {} }),
     anchorBy,
     lists: {
-      batches: (page) => listBatches(database.pool, page),
-      batch: (id) => readBatch(database.pool, id),
+      batches: (page) => listBatches(database.db, page),
+      batch: (id) => readBatch(database.db, id),
       tile: async (batchId, level, index) =>
         (await readTiles(database.pool, [{ batchId, level, index }]))[0] ?? null,
-      anchors: (page) => listAnchors(database.pool, page),
-      anchor: (id) => readAnchor(database.pool, id),
+      anchors: (page) => listAnchors(database.db, page),
+      anchor: (id) => readAnchor(database.db, id),
     },
-    findSource: (keyHash) => findByKeyHash(database.pool, keyHash),
+    findSource: (keyHash) => findByKeyHash(database.db, keyHash),
     status: async () => ({ pending: intake.pending() }),
     events: {
       subscribe(listener) {
@@ -127,7 +127,7 @@ export async function startServer(
   const url = await http.listen()
   let names = 0
   const key = async (...scopes: Scope[]) =>
-    (await createSource(direct.pool, { name: `source ${names++}`, scopes })).key
+    (await createSource(direct.db, { name: `source ${names++}`, scopes })).key
   const standardKey = await key('ingest', 'audit')
 
   return {

@@ -21,16 +21,16 @@ afterAll(async () => {
 })
 
 it('a source is found by its key until it is revoked, and stays listed', async () => {
-  const { pool } = database
-  const { source, key } = await createSource(pool, { name: 'erp', scopes: ['audit', 'ingest', 'audit'] })
+  const { db } = database
+  const { source, key } = await createSource(db, { name: 'erp', scopes: ['audit', 'ingest', 'audit'] })
   expect(source).toMatchObject({ name: 'erp', scopes: ['ingest', 'audit'] })
-  expect(await findByKeyHash(pool, hashApiKey(key))).toEqual(source)
-  expect(await findByKeyHash(pool, hashApiKey(`${key}x`))).toBeNull()
-  expect(await revokeSource(pool, 'erp')).toBe(true)
-  expect(await revokeSource(pool, 'erp')).toBe(false)
-  expect(await revokeSource(pool, 'nobody')).toBe(false)
-  expect(await findByKeyHash(pool, hashApiKey(key))).toBeNull()
-  const [row] = await listSources(pool)
+  expect(await findByKeyHash(db, hashApiKey(key))).toEqual(source)
+  expect(await findByKeyHash(db, hashApiKey(`${key}x`))).toBeNull()
+  expect(await revokeSource(db, 'erp')).toBe(true)
+  expect(await revokeSource(db, 'erp')).toBe(false)
+  expect(await revokeSource(db, 'nobody')).toBe(false)
+  expect(await findByKeyHash(db, hashApiKey(key))).toBeNull()
+  const [row] = await listSources(db)
   expect(row).toMatchObject({ id: source.id, name: 'erp' })
   expect(row!.revokedAt!.getTime()).toBeGreaterThanOrEqual(row!.createdAt.getTime())
 })
@@ -38,7 +38,7 @@ it('a source is found by its key until it is revoked, and stays listed', async (
 it('keys are never the same', async () => {
   const keys = new Set<string>()
   for (let i = 0; i < 20; i++) {
-    keys.add((await createSource(database.pool, { name: `many ${i}`, scopes: ['ingest'] })).key)
+    keys.add((await createSource(database.db, { name: `many ${i}`, scopes: ['ingest'] })).key)
   }
   expect(keys.size).toBe(20)
 })
@@ -58,8 +58,8 @@ it.each([
     'Unknown scope "write"; scopes are ingest, audit, admin.',
   ],
 ])('refuses %s', async (_name, wish, message) => {
-  if (wish.name === 'taken') await createSource(database.pool, wish)
-  await expect(createSource(database.pool, wish)).rejects.toMatchObject({
+  if (wish.name === 'taken') await createSource(database.db, wish)
+  await expect(createSource(database.db, wish)).rejects.toMatchObject({
     code: 'INVALID_REQUEST',
     message: expect.stringContaining(message),
   })
