@@ -40,8 +40,8 @@ describe('docs/operations.md', () => {
   })
 
   it('names metrics that are there', () => {
-    const folder = new URL('../../src/anchor/', import.meta.url)
-    const source = readdirSync(folder)
+    const folder = new URL('../../src/', import.meta.url)
+    const source = readdirSync(folder, { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.ts'))
       .map((name) => readFileSync(new URL(name, folder), 'utf8'))
       .join('\n')
