@@ -213,6 +213,21 @@ it('two hashes whose leaves share the first eight bytes are told apart by the ti
   expect(await prover().record(stranger)).toBeNull()
 })
 
+it('an entry is found although its key’s bytes stand earlier in the page, across two entries', async () => {
+  const key = '0000000100000003'
+  const entries = Buffer.from(`0000000000000000${key}${key}0000000200000009`, 'hex')
+  await database.pool.query(
+    'with run as (insert into leaf_run (tier, entry_count, page_count) values (0, 2, 1) returning id) insert into leaf_page select id, $1, $2 from run',
+    [entries.subarray(0, 16), entries],
+  )
+  const leaf = Buffer.concat([Buffer.from(key, 'hex'), randomBytes(24)])
+  expect(await findLeaves(database.pool, [leaf])).toEqual([[{ batchId: 2, leafIndex: 9 }]])
+  expect(await findLeaves(database.pool, [leaf, leaf])).toEqual([
+    [{ batchId: 2, leafIndex: 9 }],
+    [{ batchId: 2, leafIndex: 9 }],
+  ])
+})
+
 it('the loop seals within its age, takes over a lease that ran out, and gives it back when closed', async () => {
   await database.pool.query("update lease set until = now() - interval '1 second'")
   const sealed: number[] = []
