@@ -106,11 +106,11 @@ export function planFaults(seed: number, seconds: number, kinds: readonly FaultK
       case 'reorg':
         return { atMs, kind, depth: oneOf([1, 2, 3] as const), again: random() < 0.5 }
       case 'fee_spike':
-        return { atMs, kind, gwei: whole(10, 400) }
+        return { atMs, kind, gwei: whole(5, 300) }
       case 'drop_transaction':
         return { atMs, kind }
       case 'no_blocks':
-        return { atMs, kind, forMs: whole(2_000, 5_000) }
+        return { atMs, kind, forMs: whole(1_500, 3_500) }
       default:
         return {
           atMs,

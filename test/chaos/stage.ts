@@ -166,7 +166,7 @@ function configOf(place: { port: number; databaseUrl: string; proxies: readonly 
         anchorWithinMs: 10_000,
         pollIntervalMs: 250,
         resendAfterMs: 2_000,
-        fees: { maxFeePerGasGwei: 200, minTipGwei: 0.01, maxTipGwei: 50, bumpAfterMs: 2_500 },
+        fees: { maxFeePerGasGwei: 200, minTipGwei: 0.01, maxTipGwei: 50, bumpAfterMs: 1_500 },
         signer: { type: 'privateKey', env: 'CHAOS_KEY' },
       },
     ],

@@ -99,6 +99,8 @@ export function createStriker(stage: ChaosStage, note: (line: string) => void): 
         if (await reorg(event.depth, event.again)) happened(event.kind)
         return
       case 'fee_spike':
+        // A transaction that waits is outbid by it; otherwise the next one has to offer more.
+        await waitingTransactions()
         await stage.rpc('anvil_setNextBlockBaseFeePerGas', [
           `0x${(BigInt(event.gwei) * 10n ** 9n).toString(16)}`,
         ])
@@ -114,7 +116,7 @@ export function createStriker(stage: ChaosStage, note: (line: string) => void): 
     }
   }
 
-  /** `again`: the same transactions stand in the new blocks, each one block earlier or later where there is one. */
+  /** `again`: the first new block holds the transactions, or the oldest ones that were signed for their nonces. */
   async function reorg(depth: number, again: boolean): Promise<boolean> {
     const head = Number(await stage.rpc('eth_blockNumber'))
     if (head <= depth + 2) return false
@@ -123,11 +125,13 @@ export function createStriker(stage: ChaosStage, note: (line: string) => void): 
       const number = `0x${(head - depth + 1 + offset).toString(16)}`
       const block = (await stage.rpc('eth_getBlockByNumber', [number, false])) as { transactions: string[] }
       for (const hash of block.transactions) {
-        const raw = (await stage.rpc('eth_getRawTransactionByHash', [hash])) as string | null
-        if (raw !== null) kept.push([raw, depth - 1])
+        const raw = (await oldestBid(hash)) ?? (await stage.rpc('eth_getRawTransactionByHash', [hash]))
+        if (typeof raw === 'string') kept.push([raw, 0])
       }
     }
     try {
+      // So that even what was outbid by a spike fits into the block.
+      if (kept.length > 0) await stage.rpc('anvil_setNextBlockBaseFeePerGas', ['0x1'])
       await stage.rpc('anvil_reorg', [depth, kept])
       return true
     } catch (error) {
@@ -136,21 +140,40 @@ export function createStriker(stage: ChaosStage, note: (line: string) => void): 
     }
   }
 
-  /** Waits a moment for one to be in the pool. */
+  /** The first attempt on the nonce of a mined one: it may win although it was outbid. */
+  async function oldestBid(hash: string): Promise<string | null> {
+    try {
+      const { rows } = await stage.database.pool.query<{ raw: Buffer }>(
+        `select old.raw from attempt mined join attempt old using (chain_id, address, nonce)
+         where mined.hash = $1 order by old.id limit 1`,
+        [Buffer.from(hash.slice(2), 'hex')],
+      )
+      return rows[0] === undefined ? null : `0x${rows[0].raw.toString('hex')}`
+    } catch {
+      // The database may be away right now, as planned.
+      return null
+    }
+  }
+
   async function dropTransaction(): Promise<boolean> {
+    for (const hash of await waitingTransactions()) {
+      if ((await stage.rpc('anvil_dropTransaction', [hash])) !== null) return true
+    }
+    return false
+  }
+
+  /** Hashes in the pool, as soon as there are any; none after three seconds. */
+  async function waitingTransactions(): Promise<string[]> {
     const deadline = performance.now() + 3_000
     while (performance.now() < deadline) {
       const pool = (await stage.rpc('txpool_content')) as {
         pending: Record<string, Record<string, { hash: string }>>
       }
-      for (const waiting of Object.values(pool.pending)) {
-        for (const { hash } of Object.values(waiting)) {
-          if ((await stage.rpc('anvil_dropTransaction', [hash])) !== null) return true
-        }
-      }
+      const hashes = Object.values(pool.pending).flatMap((of) => Object.values(of).map(({ hash }) => hash))
+      if (hashes.length > 0) return hashes
       await pause(50)
     }
-    return false
+    return []
   }
 
   return {
