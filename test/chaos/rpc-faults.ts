@@ -34,7 +34,7 @@ const WORDINGS: readonly { code: number; message: string; carriedOut: boolean }[
 ]
 
 /** What the endpoint does with each request while the fault lasts. */
-export function ruleOf(event: RpcFaultEvent): (request: RpcRequest) => Fault | undefined {
+function ruleOf(event: RpcFaultEvent): (request: RpcRequest) => Fault | undefined {
   const random = randomOf(event.seed)
   const lag = 1 + Math.floor(random() * 5)
   return ({ method }) => {

@@ -31,7 +31,7 @@ export type FaultKind = (typeof FAULTS)[number]
 export type RpcFaultKind = (typeof RPC_FAULTS)[number]
 
 /** The instants that the steps announce, see src/core/fault-point.ts. */
-export const FAULT_POINTS = [
+const FAULT_POINTS = [
   'seal-before-commit',
   'seal-after-commit',
   'anchor-planned',
