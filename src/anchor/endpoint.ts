@@ -32,6 +32,8 @@ export type Endpoint = {
 
 const FIRST_WAIT_MS = 250
 const LONGEST_WAIT_MS = 30_000
+/** An endpoint that asks for longer is asked again all the same: its wish must not outlast a deadline. */
+const LONGEST_ASKED_MS = 300_000
 /** JSON-RPC codes by which gateways say "too many requests". */
 const LIMIT_CODES = new Set([429, -32005, -32097])
 
@@ -107,12 +109,17 @@ export function createEndpoint(options: {
     failures += 1
     lastError = error instanceof Error ? error.message : String(error)
     const asked = (error as { retryAfterMs?: number }).retryAfterMs
-    const wait = asked ?? Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(failures - 1, 20))
-    notBefore = clock.now() + Math.ceil(asked === undefined ? wait * (0.5 + options.random() / 2) : wait)
+    notBefore = clock.now() + Math.ceil(asked === undefined ? ownWaitMs() : Math.min(asked, LONGEST_ASKED_MS))
     if (error instanceof RpcTransportError) chainProbe = null
     metrics.gauge('holdfast_rpc_up', 0, labels)
     metrics.count('holdfast_rpc_failures_total', 1, labels)
     if (failures === 1 || wrongChain) logger.warn({ endpoint: name, err: error }, 'rpc endpoint fails')
+  }
+
+  /** Doubles with each failure in a row; half of it is jitter. */
+  function ownWaitMs(): number {
+    const longest = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(failures - 1, 20))
+    return longest * (0.5 + options.random() / 2)
   }
 
   return {

@@ -92,7 +92,15 @@ export function createEndpoints(options: {
 }
 
 async function viewOf(endpoint: Endpoint): Promise<ChainView> {
-  const head = Number(await endpoint.call('eth_blockNumber', []))
+  const answer = await endpoint.call('eth_blockNumber', [])
+  const head = typeof answer === 'string' ? Number(answer) : Number.NaN
+  if (!Number.isSafeInteger(head) || head < 0) {
+    const fault = new RpcTransportError('eth_blockNumber was answered with something that is no number', {
+      sent: true,
+    })
+    endpoint.penalise(fault)
+    throw fault
+  }
   endpoint.sawHead(head)
   return { endpoint: endpoint.name, head, ask: endpoint.call, penalise: endpoint.penalise }
 }

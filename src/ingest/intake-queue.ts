@@ -46,8 +46,6 @@ type Waiting = {
 export function createIntakeQueue(deps: {
   /** Commits all chunks or none. */
   append(chunks: IntakeChunk[]): Promise<void>
-  /** Called after each commit, e.g. to wake the sealer. */
-  onCommitted?(leaves: number): void
   limits: IntakeLimits
   clock: Clock
   metrics: Metrics
@@ -104,7 +102,6 @@ export function createIntakeQueue(deps: {
       metrics.observe('holdfast_intake_commit_seconds', (performance.now() - startedAt) / 1000)
       metrics.count('holdfast_intake_hashes_total', bytes / HASH_BYTES)
       for (const each of group) each.resolve(receivedAtMs)
-      deps.onCommitted?.(bytes / HASH_BYTES)
     } catch (error) {
       metrics.count('holdfast_intake_failures_total')
       for (const each of group) each.reject(error)

@@ -3,6 +3,7 @@
  * look-up sees either the old runs or the new one. Streams: memory is a few pages a run. Killed anywhere before
  * COMMIT, the old runs stand.
  */
+import { HoldfastError } from '../core/errors.ts'
 import type { Connection } from '../store/database.ts'
 import { ENTRY_BYTES, PAGE_ENTRIES } from '../store/leaf-index.ts'
 import { deleteRuns, openRun, type RunInfo, readPages } from '../store/leaf-runs.ts'
@@ -31,28 +32,35 @@ export function runsToMerge(runs: readonly RunInfo[], fanOut: number): RunInfo[]
  * Merges the runs into one of the next tier.
  * @param reader a connection outside the transaction; runs never change, and COPY occupies the writer
  * @param writer after an error discard it, which rolls the transaction back
- * @throws HoldfastError LEASE_LOST when the lease's epoch has passed; nothing was written then
+ * @throws HoldfastError LEASE_LOST when the lease's epoch has passed, SHUTTING_DOWN; nothing was written then
  */
 export async function mergeRuns(deps: {
   reader: Connection
   writer: Connection
   lease: Lease
   runs: readonly RunInfo[]
+  /** Asked every few thousand entries; true gives the merge up. */
+  stopped?: () => boolean
   faultPoint?: (name: string) => Promise<void> | void
 }): Promise<{ id: number; entryCount: number }> {
   const { reader, writer, lease, runs } = deps
   await writer.query('begin')
-  await requireLease(writer, lease)
   const tier = Math.max(...runs.map((run) => run.tier)) + 1
   const merged = await openRun(writer, tier)
   const cursors: Cursor[] = []
   for (const run of runs) cursors.push(await openCursor(reader, run.id))
-  for await (const slice of mergeSorted(cursors)) await merged.append(slice)
+  for await (const slice of mergeSorted(cursors)) {
+    if (deps.stopped?.())
+      throw new HoldfastError('SHUTTING_DOWN', 'The merge is given up; the old runs stand.')
+    await merged.append(slice)
+  }
   const result = await merged.finish()
   const expected = runs.reduce((sum, run) => sum + run.entryCount, 0)
   if (result.entryCount !== expected) {
     throw new Error(`merging gave ${result.entryCount} entries instead of ${expected}`)
   }
+  // Only now: the lease's row stays locked until the commit, and sealing must be able to renew it meanwhile.
+  await requireLease(writer, lease)
   await deleteRuns(
     writer,
     runs.map((run) => run.id),

@@ -70,11 +70,12 @@ export function startSealLoop(deps: {
   async function pass(): Promise<boolean> {
     const held = await holdLease()
     if (!held) return false
-    const chunks = upTo(options.maxLeaves, await pendingChunks(database.pool, MAX_CHUNKS))
+    const pending = await pendingChunks(database.pool, MAX_CHUNKS)
+    const chunks = upTo(options.maxLeaves, pending)
     const oldest = chunks[0]
     if (!oldest) return false
     const leaves = chunks.reduce((sum, chunk) => sum + chunk.leafCount, 0)
-    const full = leaves >= options.maxLeaves || chunks.length === MAX_CHUNKS
+    const full = leaves >= options.maxLeaves || chunks.length < pending.length || chunks.length === MAX_CHUNKS
     if (!full && flushers === 0 && clock.now() - oldest.receivedAtMs < options.maxAgeMs) return false
 
     const startedAt = performance.now()
@@ -101,15 +102,19 @@ export function startSealLoop(deps: {
         const runs = runsToMerge(await listRuns(database.pool), options.mergeFanOut)
         if (!runs) return
         await withTwoClients(database.pool, (reader, writer) =>
-          mergeRuns({ reader, writer, lease: held, runs, ...faultPoint }),
+          mergeRuns({ reader, writer, lease: held, runs, stopped: () => closing, ...faultPoint }),
         )
         removedEntries += runs.reduce((sum, run) => sum + run.entryCount, 0)
-        if (removedEntries >= RECLAIM_ENTRIES) {
+        if (removedEntries >= RECLAIM_ENTRIES && !closing) {
           await reclaimPages(database.pool)
           removedEntries = 0
         }
       }
     } catch (error) {
+      if (closing) {
+        logger.info('a merge was given up for the shutdown')
+        return
+      }
       deps.onFailure?.(error)
       logger.warn({ err: error }, 'merging runs of the leaf index failed; look-ups go on with the old runs')
     }
@@ -154,7 +159,7 @@ export function startSealLoop(deps: {
       wake?.()
       try {
         const newest = await newestChunkId(database.pool)
-        while (newest !== null && clock.now() < deadline) {
+        while (newest !== null && clock.now() < deadline && !closing) {
           const oldest = await oldestChunkId(database.pool)
           if (oldest === null || oldest > newest) return true
           await new Promise((resolve) => setTimeout(resolve, 10))

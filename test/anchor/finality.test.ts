@@ -21,7 +21,10 @@ afterEach(async () => {
 
 describe('the newest final block', () => {
   const noTag = async (): Promise<never> => {
-    throw new RpcAnswerError(-39001, 'Unknown block', undefined)
+    throw new RpcAnswerError(-32602, 'invalid argument 0: unknown block tag', undefined)
+  }
+  const answering = (code: number) => async (): Promise<never> => {
+    throw new RpcAnswerError(code, 'as it says', undefined)
   }
 
   it('is so many confirmations below the head where the chain is configured so', async () => {
@@ -34,6 +37,16 @@ describe('the newest final block', () => {
 
   it('is none while the endpoint has no final block', async () => {
     expect(await finalizedHead(async () => null, 100)).toBe(-1)
+  })
+
+  it('is none while a node says that it has seen none', async () => {
+    expect(await finalizedHead(answering(-39001), 100)).toBe(-1)
+  })
+
+  it('is not guessed when the endpoint is over its limit or broken', async () => {
+    for (const code of [-32005, 429, -32603, -32000]) {
+      await expect(finalizedHead(answering(code), 100)).rejects.toThrow('as it says')
+    }
   })
 
   it('is not guessed when the endpoint fails', async () => {
