@@ -5,37 +5,46 @@ export type TileCache = {
   get(keys: readonly TileKey[]): Promise<(Buffer | undefined)[]>
 }
 
-/** Least recently used tiles by number; a tile never changes and has at most 8,192 bytes, so nothing is ever stale. */
+/**
+ * Least recently used tiles by number, of sealed batches only: such a batch's tiles, and their absence, never change,
+ * so nothing is ever stale. A tile has at most 8,192 bytes.
+ */
 export function createTileCache(
   read: (keys: readonly TileKey[]) => Promise<(Buffer | undefined)[]>,
   maxTiles: number,
 ): TileCache {
-  const held = new Map<string, Buffer>()
+  /** null: the batch has no such tile. */
+  const held = new Map<string, Buffer | null>()
+
+  function take(name: string): Buffer | null | undefined {
+    const tile = held.get(name)
+    if (tile === undefined) return undefined
+    held.delete(name)
+    held.set(name, tile)
+    return tile
+  }
 
   return {
     async get(keys) {
       const names = keys.map(({ batchId, level, index }) => `${batchId}/${level}/${index}`)
-      const tiles = names.map((name) => {
-        const tile = held.get(name)
-        if (tile) {
-          held.delete(name)
-          held.set(name, tile)
-        }
-        return tile
-      })
+      const found = new Map(names.map((name) => [name, take(name)]))
       const missing = new Map<string, TileKey>()
       names.forEach((name, i) => {
-        if (!tiles[i]) missing.set(name, keys[i]!)
+        if (found.get(name) === undefined) missing.set(name, keys[i]!)
       })
-      if (missing.size === 0) return tiles
-      const fresh = await read([...missing.values()])
-      const byName = new Map([...missing.keys()].map((name, i) => [name, fresh[i]]))
-      for (const [name, tile] of byName) if (tile) held.set(name, tile)
-      for (const name of held.keys()) {
-        if (held.size <= maxTiles) break
-        held.delete(name)
+      if (missing.size > 0) {
+        const fresh = await read([...missing.values()])
+        ;[...missing.keys()].forEach((name, i) => {
+          const tile = fresh[i] ?? null
+          found.set(name, tile)
+          held.set(name, tile)
+        })
+        for (const name of held.keys()) {
+          if (held.size <= maxTiles) break
+          held.delete(name)
+        }
       }
-      return names.map((name, i) => tiles[i] ?? byName.get(name))
+      return names.map((name) => found.get(name) ?? undefined)
     },
   }
 }
