@@ -27,8 +27,9 @@ export type SealLoop = {
 }
 
 const MAX_CHUNKS = 20_000
-/** Index entries, 16 bytes each, whose removal is worth a vacuum. */
+/** Index entries, 16 bytes each, or runs, whose removal is worth a vacuum. */
 const RECLAIM_ENTRIES = 500_000
+const RECLAIM_RUNS = 64
 const LEASE = 'seal'
 
 /** Seals continuously while it holds the lease `seal`; survives the loss of the database and of the lease. */
@@ -52,6 +53,7 @@ export function startSealLoop(deps: {
   let wake: (() => void) | undefined
   let merging: Promise<void> | undefined
   let removedEntries = 0
+  let removedRuns = 0
 
   async function holdLease(): Promise<Lease | null> {
     const now = clock.now()
@@ -105,9 +107,11 @@ export function startSealLoop(deps: {
           mergeRuns({ reader, writer, lease: held, runs, stopped: () => closing, ...faultPoint }),
         )
         removedEntries += runs.reduce((sum, run) => sum + run.entryCount, 0)
-        if (removedEntries >= RECLAIM_ENTRIES && !closing) {
+        removedRuns += runs.length
+        if ((removedEntries >= RECLAIM_ENTRIES || removedRuns >= RECLAIM_RUNS) && !closing) {
           await reclaimPages(database.pool)
           removedEntries = 0
+          removedRuns = 0
         }
       }
     } catch (error) {

@@ -95,5 +95,5 @@ export async function deleteRuns(client: Connection, ids: readonly number[]): Pr
 
 /** Gives the space of removed pages to the next runs. Autovacuum would too, but not while a backlog is being sealed. */
 export async function reclaimPages(pool: Pool): Promise<void> {
-  await pool.query('vacuum leaf_page')
+  await pool.query('vacuum leaf_page, leaf_run')
 }
