@@ -31,19 +31,25 @@ export type DatabaseOptions = {
 const INT8 = 20
 
 /**
- * A pool of its own, with kysely over it. Every session runs with `synchronous_commit = on` whatever the server's
- * default, because an acknowledgement rests on it. `bigint` comes back as a number: ids and counts stay below 2^53.
+ * A pool of its own, with kysely over it. Every session runs with `synchronous_commit = on` whatever the server or the
+ * URL say, because an acknowledgement rests on it. `bigint` comes back as a number: ids and counts stay below 2^53.
  */
 export function openDatabase(options: DatabaseOptions): Database {
+  const { url, sessionOptions } = withoutSessionOptions(options.url)
   const pool = new pg.Pool({
-    connectionString: options.url,
+    connectionString: url,
     max: options.poolSize,
     application_name: options.name,
     connectionTimeoutMillis: 5_000,
     keepAlive: true,
     // A new connection costs a SCRAM handshake, some 10 ms: too dear for a look-up after a quiet moment.
     idleTimeoutMillis: 300_000,
-    options: `-c synchronous_commit=on${options.readOnly === true ? ' -c default_transaction_read_only=on' : ''}`,
+    // The server takes the last of several: the URL's own come first.
+    options: [
+      ...sessionOptions,
+      '-c synchronous_commit=on',
+      ...(options.readOnly === true ? ['-c default_transaction_read_only=on'] : []),
+    ].join(' '),
     ...(options.statementTimeoutMs === undefined ? {} : { statement_timeout: options.statementTimeoutMs }),
     types: { getTypeParser: ((oid: number, format: 'text' | 'binary') => parserOf(oid, format)) as never },
   })
@@ -63,6 +69,16 @@ export function openDatabase(options: DatabaseOptions): Database {
       if (!pool.ending) await pool.end()
     },
   }
+}
+
+/** pg lets `?options=` of the URL replace the pool's, so the two are taken apart and joined in one order. */
+function withoutSessionOptions(text: string): { url: string; sessionOptions: string[] } {
+  if (!URL.canParse(text)) return { url: text, sessionOptions: [] }
+  const url = new URL(text)
+  const sessionOptions = url.searchParams.getAll('options')
+  if (sessionOptions.length === 0) return { url: text, sessionOptions }
+  url.searchParams.delete('options')
+  return { url: url.href, sessionOptions }
 }
 
 function parserOf(oid: number, format: 'text' | 'binary'): unknown {

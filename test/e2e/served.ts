@@ -15,6 +15,9 @@ export type Served = {
   start(options?: {
     faultPoint?: string
     cron?: string
+    databaseUrl?: string
+    /** Further variables. */
+    env?: Record<string, string>
   }): Promise<{ run: ChildRun; url: string; client: HoldfastClient }>
   /** How often each root stands in the registry's events on the canonical chain. */
   rootsOnChain(): Promise<Map<string, number>>
@@ -51,10 +54,12 @@ export async function createServed(): Promise<Served> {
     database,
     apiKey,
     env,
-    async start({ faultPoint, cron } = {}) {
+    async start({ faultPoint, cron, databaseUrl, env: more } = {}) {
       const run = runHoldfast(['serve'], {
         env: {
           ...env,
+          ...more,
+          ...(databaseUrl ? { DATABASE_URL: databaseUrl } : {}),
           ...(cron ? { HOLDFAST_CRON: cron } : {}),
           ...(faultPoint ? { HOLDFAST_FAULT_POINT: faultPoint } : {}),
         },
