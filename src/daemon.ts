@@ -39,6 +39,8 @@ export type Daemon = {
 /** One chain's anchoring and its schedule. */
 type ScheduledChain = { anchorer: Anchorer; tick: Tick }
 
+/** Connections for nothing but API keys that are not in memory: one statement each, by primary index. */
+const KEY_POOL_SIZE = 2
 const SEAL_BEFORE_TICK_MS = 60_000
 const SHUTDOWN_DEADLINE_MS = 25_000
 
@@ -70,6 +72,7 @@ export async function startDaemon(options: {
     }
     const writes = open('ingest', config.ingest.commitsInFlight)
     const reads = open('read', config.database.readPoolSize)
+    const keys = open('keys', KEY_POOL_SIZE)
     const anchoring = open('anchor', config.database.poolSize)
     await requireMigrated(reads)
 
@@ -160,7 +163,7 @@ export async function startDaemon(options: {
         anchors: (page) => listAnchors(reads.db, page),
         anchor: (id) => readAnchor(reads.db, id),
       },
-      findSource: (keyHash) => findByKeyHash(reads.db, keyHash),
+      findSource: (keyHash) => findByKeyHash(keys.db, keyHash),
       status: createStatus({ database: reads, chains, intake }),
       events,
       health: createHealth({ database: reads, chains, clock, sealMaxAgeMs: config.seal.maxAgeMs }),

@@ -9,7 +9,9 @@ import { type ChildRun, runHoldfast } from '../support/process.ts'
 export type Served = {
   anvil: TestAnvil
   database: TestDatabase
+  /** Of scope `ingest` and `audit`. */
   apiKey: string
+  createKey(name: string, ...scopes: string[]): Promise<string>
   env: Record<string, string>
   /** Starts a daemon; `faultPoint` names the instant at which it kills itself. */
   start(options?: {
@@ -45,14 +47,20 @@ export async function createServed(): Promise<Served> {
   const daemons: ChildRun[] = []
   const deployed = runHoldfast(['deploy'], { env })
   await deployed.exit()
-  const keys = runHoldfast(['keys', 'create', 'producer', '--scope', 'ingest', 'audit'], { env })
-  await keys.exit()
-  const apiKey = keys.stdout().trim()
+  async function createKey(name: string, ...scopes: string[]): Promise<string> {
+    const run = runHoldfast(['keys', 'create', name, ...scopes.flatMap((scope) => ['--scope', scope])], {
+      env,
+    })
+    await run.exit()
+    return run.stdout().trim()
+  }
+  const apiKey = await createKey('producer', 'ingest', 'audit')
 
   return {
     anvil,
     database,
     apiKey,
+    createKey,
     env,
     async start({ faultPoint, cron, databaseUrl, env: more } = {}) {
       const run = runHoldfast(['serve'], {
