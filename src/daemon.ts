@@ -19,7 +19,7 @@ import { createProver } from './prove/prover.ts'
 import { startSealer } from './seal/sealer.ts'
 import { createSigner } from './signer.ts'
 import { createStatus } from './status.ts'
-import { openDatabase } from './store/database.ts'
+import { type DatabaseOptions, openDatabase } from './store/database.ts'
 import { appendIntake } from './store/intake.ts'
 import { requireMigrated } from './store/migrate.ts'
 import { listAnchors, listBatches, readAnchor, readBatch } from './store/read-lists.ts'
@@ -65,14 +65,20 @@ export async function startDaemon(options: {
   const undo = createShutdown({ logger, deadlineMs: SHUTDOWN_DEADLINE_MS })
   const faultPoint = faultAt(options.faultPoint)
   try {
-    const open = (name: string, poolSize: number) => {
-      const database = openDatabase({ url: config.database.url, poolSize, name: `holdfast-${name}`, logger })
+    const open = (
+      name: string,
+      poolSize: number,
+      limits: Pick<DatabaseOptions, 'statementTimeoutMs'> = {},
+    ) => {
+      const { url } = config.database
+      const database = openDatabase({ url, poolSize, name: `holdfast-${name}`, logger, ...limits })
       undo.defer(`${name} connections`, database.close)
       return database
     }
-    const writes = open('ingest', config.ingest.commitsInFlight)
-    const reads = open('read', config.database.readPoolSize)
-    const keys = open('keys', KEY_POOL_SIZE)
+    const { statementTimeoutMs } = config.database
+    const writes = open('ingest', config.ingest.commitsInFlight, { statementTimeoutMs })
+    const reads = open('read', config.database.readPoolSize, { statementTimeoutMs })
+    const keys = open('keys', KEY_POOL_SIZE, { statementTimeoutMs })
     const anchoring = open('anchor', config.database.poolSize)
     await requireMigrated(reads)
 

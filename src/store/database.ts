@@ -1,7 +1,8 @@
-import { Kysely, PostgresDialect } from 'kysely'
+import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient } from 'kysely'
 import pg from 'pg'
 import type { Logger } from '../core/ports.ts'
 import type { Schema } from './schema.ts'
+import { isDatabaseUnavailable } from './unavailable.ts'
 
 /** A pool of connections; other rooms hold it and hand it to this room's functions. */
 export type Pool = pg.Pool
@@ -24,11 +25,17 @@ export type DatabaseOptions = {
   logger?: Logger
   /** The server refuses every write. */
   readOnly?: boolean
-  /** Longest a single statement may run, in ms. */
+  /**
+   * Longest a single statement may run, in ms; then the server ends it. From a server that does not answer at all, hung
+   * or cut off, nothing is expected a second later: the connection is closed, and whether the statement was done is not
+   * known. Not for COPY.
+   */
   statementTimeoutMs?: number
 }
 
 const INT8 = 20
+/** How much later than the server's own limit the client stops waiting for its word. */
+const ANSWER_GRACE_MS = 1_000
 
 /**
  * A pool of its own, with kysely over it. Every session runs with `synchronous_commit = on` whatever the server or the
@@ -36,6 +43,12 @@ const INT8 = 20
  */
 export function openDatabase(options: DatabaseOptions): Database {
   const { url, sessionOptions } = withoutSessionOptions(options.url)
+  const { statementTimeoutMs } = options
+  const settings: Record<string, string | number> = {
+    synchronous_commit: 'on',
+    ...(options.readOnly === true && { default_transaction_read_only: 'on' }),
+    ...(statementTimeoutMs !== undefined && { statement_timeout: statementTimeoutMs }),
+  }
   const pool = new pg.Pool({
     connectionString: url,
     max: options.poolSize,
@@ -47,10 +60,9 @@ export function openDatabase(options: DatabaseOptions): Database {
     // The server takes the last of several: the URL's own come first.
     options: [
       ...sessionOptions,
-      '-c synchronous_commit=on',
-      ...(options.readOnly === true ? ['-c default_transaction_read_only=on'] : []),
+      ...Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`),
     ].join(' '),
-    ...(options.statementTimeoutMs === undefined ? {} : { statement_timeout: options.statementTimeoutMs }),
+    ...(statementTimeoutMs !== undefined && { query_timeout: statementTimeoutMs + ANSWER_GRACE_MS }),
     types: { getTypeParser: ((oid: number, format: 'text' | 'binary') => parserOf(oid, format)) as never },
   })
   // Without listeners, a connection that the server closes brings the process down: the pool's own is for idle ones,
@@ -59,7 +71,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   pool.on('connect', (client) =>
     client.on('error', (error) => options.logger?.debug({ err: error }, 'connection lost')),
   )
-  const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) })
+  const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool: closingFailed(pool) }) })
   return {
     db,
     pool,
@@ -68,6 +80,33 @@ export function openDatabase(options: DatabaseOptions): Database {
       await db.destroy()
       if (!pool.ending) await pool.end()
     },
+  }
+}
+
+/**
+ * kysely gives connections back as if nothing had happened; one that failed, or whose answer is still awaited, must not
+ * be used again.
+ */
+function closingFailed(pool: pg.Pool): PostgresPool {
+  return {
+    async connect() {
+      const client = await pool.connect()
+      let failure: Error | undefined
+      const query = async (sql: string, parameters: unknown[]) => {
+        try {
+          return await client.query(sql, parameters)
+        } catch (error) {
+          if (isDatabaseUnavailable(error)) failure = error as Error
+          throw error
+        }
+      }
+      // Without cursors, which only kysely's streams use.
+      return {
+        query: query as unknown as PostgresPoolClient['query'],
+        release: () => client.release(failure),
+      }
+    },
+    end: () => pool.end(),
   }
 }
 

@@ -28,10 +28,12 @@ export type Served = {
 
 const EVERY_SECOND = '* * * * * *'
 
-export async function createServed(): Promise<Served> {
+/** @param options databaseUrl: a migrated database to use instead of one of the run's shared server */
+export async function createServed(options: { databaseUrl?: string } = {}): Promise<Served> {
+  const given = options.databaseUrl
   const [anvil, database] = await Promise.all([
     startTestAnvil([], { blockEveryMs: 500 }),
-    createTestDatabase(),
+    given === undefined ? createTestDatabase() : { url: given, drop: async () => undefined },
   ])
   const env: Record<string, string> = {
     DATABASE_URL: database.url,
