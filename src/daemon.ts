@@ -36,6 +36,8 @@ export type Daemon = {
   close(): Promise<boolean>
 }
 
+type DatabaseLimits = Pick<DatabaseOptions, 'statementTimeoutMs' | 'abandonedAfterMs'>
+
 /** One chain's anchoring and its schedule. */
 type ScheduledChain = { anchorer: Anchorer; tick: Tick }
 
@@ -65,11 +67,7 @@ export async function startDaemon(options: {
   const undo = createShutdown({ logger, deadlineMs: SHUTDOWN_DEADLINE_MS })
   const faultPoint = faultAt(options.faultPoint)
   try {
-    const open = (
-      name: string,
-      poolSize: number,
-      limits: Pick<DatabaseOptions, 'statementTimeoutMs'> = {},
-    ) => {
+    const open = (name: string, poolSize: number, limits: DatabaseLimits = {}) => {
       const { url } = config.database
       const database = openDatabase({ url, poolSize, name: `holdfast-${name}`, logger, ...limits })
       undo.defer(`${name} connections`, database.close)
@@ -79,7 +77,7 @@ export async function startDaemon(options: {
     const writes = open('ingest', config.ingest.commitsInFlight, { statementTimeoutMs })
     const reads = open('read', config.database.readPoolSize, { statementTimeoutMs })
     const keys = open('keys', KEY_POOL_SIZE, { statementTimeoutMs })
-    const anchoring = open('anchor', config.database.poolSize)
+    const anchoring = open('anchor', config.database.poolSize, { abandonedAfterMs: config.lease.ttlMs })
     await requireMigrated(reads)
 
     const events = createEventFeed<HoldfastEvent>(logger)

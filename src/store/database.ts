@@ -31,11 +31,17 @@ export type DatabaseOptions = {
    * known. Not for COPY.
    */
   statementTimeoutMs?: number
+  /**
+   * For transactions that others wait for, under a lease: the server rolls back, and ends the session, when nothing has
+   * come from a transaction's client for about this long between two statements, or its host is gone. At least 5 s.
+   */
+  abandonedAfterMs?: number
 }
 
 const INT8 = 20
 /** How much later than the server's own limit the client stops waiting for its word. */
 const ANSWER_GRACE_MS = 1_000
+const LEAST_ABANDONED_MS = 5_000
 
 /**
  * A pool of its own, with kysely over it. Every session runs with `synchronous_commit = on` whatever the server or the
@@ -46,6 +52,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   const { statementTimeoutMs } = options
   const settings: Record<string, string | number> = {
     synchronous_commit: 'on',
+    ...(options.abandonedAfterMs !== undefined && abandonedAfter(options.abandonedAfterMs)),
     ...(options.readOnly === true && { default_transaction_read_only: 'on' }),
     ...(statementTimeoutMs !== undefined && { statement_timeout: statementTimeoutMs }),
   }
@@ -80,6 +87,23 @@ export function openDatabase(options: DatabaseOptions): Database {
       await db.destroy()
       if (!pool.ending) await pool.end()
     },
+  }
+}
+
+/**
+ * Without these a transaction whose host has gone keeps its locks until the kernel's keepalive notices, after two hours;
+ * one whose process was stopped, for ever.
+ */
+function abandonedAfter(wantedMs: number): Record<string, number> {
+  const afterMs = Math.max(LEAST_ABANDONED_MS, wantedMs)
+  const probeSeconds = Math.max(1, Math.floor(afterMs / 3_000))
+  return {
+    idle_in_transaction_session_timeout: afterMs,
+    tcp_keepalives_idle: probeSeconds,
+    tcp_keepalives_interval: probeSeconds,
+    tcp_keepalives_count: 2,
+    // For what was sent and never acknowledged: keepalives start only when nothing is under way.
+    tcp_user_timeout: afterMs,
   }
 }
 
