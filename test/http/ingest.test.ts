@@ -89,6 +89,15 @@ describe('what is accepted is stored, in order', () => {
     expect(hexes(await server.stored())).toEqual(hexes(hashes))
   })
 
+  it.each([
+    ['a list of one', JSON.stringify({ hashes: [digest(3).toString('hex')] }), 'application/json'],
+    ['32 octets', digest(3), 'application/octet-stream'],
+    ['one line', `\n"${digest(3).toString('hex')}"\n`, 'application/x-ndjson'],
+  ])('one item, whose hash is named: %s', async (_name, body, type) => {
+    const hash = `0x${digest(3).toString('hex')}`
+    expect(await accepted(await post(body, type))).toEqual({ accepted: 1, hash })
+  })
+
   it('1,048,576 hashes in one body of octets', async () => {
     const body = Buffer.alloc(32 * 1_048_576, 7)
     expect(await accepted(await post(body, 'application/octet-stream'))).toEqual({ accepted: 1_048_576 })
@@ -161,7 +170,15 @@ const bad: [string, string | Buffer, string, number, Record<string, unknown>][] 
   ['an unsafe number in a record', '{"record":{"a":9007199254740993}}', 'INVALID_RECORD', 400, {}],
   ['a number beyond doubles', '{"record":1e400}', 'INVALID_RECORD', 400, {}],
   ['half a surrogate pair', '{"record":"\\ud800"}', 'INVALID_RECORD', 400, {}],
-  ['one bad record among good ones', '{"records":[1,{"a":1,"a":2}]}', 'INVALID_RECORD', 400, {}],
+  ['one bad record among good ones', '{"records":[1,{"a":1,"a":2}]}', 'INVALID_RECORD', 400, { index: 1 }],
+  ['a broken value among hashes', `{"hashes":["${hex}","${hex}",nope]}`, 'INVALID_JSON', 400, { index: 2 }],
+  [
+    'a fault deep in a record',
+    '{"records":[1,2,{"a":[0,{"b":1e400}]}]}',
+    'INVALID_RECORD',
+    400,
+    { index: 2 },
+  ],
   ['bytes that are not UTF-8', Buffer.from([0x7b, 0xff, 0x7d]), 'INVALID_ENCODING', 400, {}],
   [
     'a no-break space around the hash',
@@ -184,6 +201,7 @@ describe('what is refused leaves nothing behind', () => {
     const letter = await refused(await post(`{"hash":"0x${'ab'.repeat(31)}xy"}`))
     expect(letter.detail).toContain('Character "x" at position 64 is not a hex digit')
     const key = await refused(await post('{"record":{"list":[1,{"a":1,"a":2}]}}'))
+    expect(key).not.toHaveProperty('index')
     expect(key.detail).toMatch(/^Line 1, column \d+ \(\$\.record\.list\[1\]\.a\): the key "a" is there twice/)
   })
 
