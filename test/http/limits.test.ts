@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { MAX_OPEN_BYTES } from '../../src/http/body.ts'
+import type { HttpDeps } from '../../src/http/deps.ts'
 import { until } from '../support/wait.ts'
 import { type ServerUnderTest, startServer } from './server-under-test.ts'
 
@@ -88,5 +89,55 @@ describe('NDJSON', () => {
     await until(() => requests.every(({ answer }) => answer !== ''), { what: 'all answers' })
     expect(new Set(requests.map(({ answer }) => answer.slice(9, 12)))).toEqual(new Set(['202']))
     expect(await server.stored()).toHaveLength(300)
+  })
+})
+
+describe('readers of many receipts', () => {
+  /** Answers without end, each large, so that no buffer on the way holds more than a few. */
+  const endless: HttpDeps['prover'] = {
+    record: async () => null,
+    receipt: async () => null,
+    async *receipts() {
+      for (;;) yield { hash: `0x${HASH}`, status: 'sealed', padding: 'x'.repeat(100_000) } as never
+    },
+  }
+  const body = JSON.stringify({ hashes: [HASH] })
+  const read = () => begin('/v1/receipts', { type: 'application/json', length: body.length, body })
+
+  it('are sixteen at once; more are told to come back, and may when one has left', async () => {
+    await server.close()
+    server = await startServer({ replace: { prover: endless } })
+    const readers = await Promise.all(Array.from({ length: 16 }, read))
+    await until(() => readers.every(({ answer }) => answer !== ''), { what: 'their answers' })
+    for (const { socket } of readers) socket.pause()
+    const refused = await post('/v1/receipts', body)
+    expect(refused.status).toBe(503)
+    expect(refused.headers.get('retry-after')).toBe('2')
+    expect(await refused.json()).toMatchObject({ code: 'OVERLOADED' })
+    readers[0]!.socket.destroy()
+    await until(
+      async () => {
+        const answer = await post('/v1/receipts', body)
+        await answer.body?.cancel()
+        return answer.status === 200
+      },
+      { what: 'a place' },
+    )
+  })
+
+  it('that read no more are cut off, and their places are free', async () => {
+    await server.close()
+    server = await startServer({ replace: { prover: endless }, settings: { readerStallMs: 300 } })
+    const readers = await Promise.all(Array.from({ length: 16 }, read))
+    await until(() => readers.every(({ answer }) => answer !== ''), { what: 'their answers' })
+    for (const { socket } of readers) socket.pause()
+    await until(
+      async () => {
+        const answer = await post('/v1/receipts', body)
+        await answer.body?.cancel()
+        return answer.status === 200
+      },
+      { what: 'a place' },
+    )
   })
 })
