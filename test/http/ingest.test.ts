@@ -297,6 +297,14 @@ async function raw(
 const head = async (type: string, length: number) =>
   `POST /v1/records HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${await server.key('ingest')}\r\ncontent-type: ${type}\r\ncontent-length: ${length}\r\n\r\n`
 
+const problemIn = (answer: string) => JSON.parse(answer.slice(answer.indexOf('\r\n\r\n') + 4))
+/** As the same code is told elsewhere. */
+const INVALID_REQUEST = {
+  type: 'urn:holdfast:problem:invalid-request',
+  title: 'Request is not as documented',
+  code: 'INVALID_REQUEST',
+}
+
 describe('connections that misbehave', () => {
   it('an upload that is broken off stores nothing, and the server goes on', async () => {
     for (const type of ['application/json', 'application/octet-stream']) {
@@ -319,15 +327,22 @@ describe('connections that misbehave', () => {
 
   it('a body that does not come in time gets 408', async () => {
     const answer = await raw(`${await head('application/octet-stream', 64)}too little`)
-    expect(answer).toMatch(/^HTTP\/1\.1 408 /)
+    expect(answer).toMatch(/^HTTP\/1\.1 408 Request Timeout\r\n/)
+    expect(problemIn(answer)).toMatchObject({ status: 408, ...INVALID_REQUEST })
     expect(answer).toContain('content-type: application/problem+json'.replace('content-type', 'Content-Type'))
     expect(await server.stored()).toEqual([])
   })
 
   it('what is not HTTP gets 400', async () => {
     const answer = await raw('hello\r\n\r\n')
-    expect(answer).toMatch(/^HTTP\/1\.1 400 /)
-    expect(answer).toContain('"code":"INVALID_REQUEST"')
+    expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/)
+    expect(problemIn(answer)).toMatchObject({ status: 400, ...INVALID_REQUEST })
+  })
+
+  it('headers that are too large get 431', async () => {
+    const answer = await raw(`GET /livez HTTP/1.1\r\nhost: x\r\nx-long: ${'a'.repeat(40_000)}\r\n\r\n`)
+    expect(answer).toMatch(/^HTTP\/1\.1 431 /)
+    expect(problemIn(answer)).toMatchObject({ status: 431, ...INVALID_REQUEST })
   })
 })
 
