@@ -76,7 +76,9 @@ export function startSealLoop(deps: {
     if (!oldest) return false
     const leaves = chunks.reduce((sum, chunk) => sum + chunk.leafCount, 0)
     const full = leaves >= options.maxLeaves || chunks.length < pending.length || chunks.length === MAX_CHUNKS
-    if (!full && flushers === 0 && clock.now() - oldest.receivedAtMs < options.maxAgeMs) return false
+    // It came by the clock of the daemon that took it, which may be ahead of this one's: then its age is not known.
+    const ageMs = clock.now() - oldest.receivedAtMs
+    if (!full && flushers === 0 && ageMs >= 0 && ageMs < options.maxAgeMs) return false
 
     const startedAt = performance.now()
     const sealed = await withTwoClients(database.pool, (reader, writer) =>
