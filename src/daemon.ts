@@ -170,7 +170,7 @@ export async function startDaemon(options: {
       findSource: (keyHash) => findByKeyHash(keys.db, keyHash),
       status: createStatus({ database: reads, chains, intake }),
       events,
-      health: createHealth({ database: reads, chains, clock, sealMaxAgeMs: config.seal.maxAgeMs }),
+      health: createHealth({ database: reads, chains, clock, logger, sealMaxAgeMs: config.seal.maxAgeMs }),
       metricsPage: metrics,
       logger,
       metrics,
