@@ -43,6 +43,8 @@ type ScheduledChain = { anchorer: Anchorer; tick: Tick }
 
 /** Connections for nothing but API keys that are not in memory: one statement each, by primary index. */
 const KEY_POOL_SIZE = 2
+/** For the chain reads of one receipt that is verified over HTTP. */
+const VERIFY_DEADLINE_MS = 20_000
 const SEAL_BEFORE_TICK_MS = 60_000
 const SHUTDOWN_DEADLINE_MS = 25_000
 
@@ -155,6 +157,7 @@ export async function startDaemon(options: {
       }),
       verify: (receipt) =>
         verifyReceipt(receipt, {
+          deadlineMs: VERIFY_DEADLINE_MS,
           rpc: (chainId) => config.chains.find((chain) => chain.chainId === chainId)?.rpcUrls,
           ...(registries.size === 1 ? { expect: { registry: [...registries][0]! } } : {}),
         }),
