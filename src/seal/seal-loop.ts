@@ -1,5 +1,6 @@
 import type { Clock, Logger } from '../core/ports.ts'
-import type { Connection, Database, Pool } from '../store/database.ts'
+import { besideAbandoned } from '../store/abandoned.ts'
+import { type Connection, type Database, LEAST_ABANDONED_MS, type Pool } from '../store/database.ts'
 import { newestChunkId, oldestChunkId, type PendingChunk, pendingChunks } from '../store/intake.ts'
 import { listRuns, reclaimPages } from '../store/leaf-runs.ts'
 import { acquireLease, type Lease, releaseLease, renewLease } from '../store/leases.ts'
@@ -61,7 +62,11 @@ export function startSealLoop(deps: {
       logger.warn({ lease: LEASE, epoch: held.epoch }, 'seal lease lost to another daemon')
       lease = null
     }
-    lease ??= await acquireLease(database.pool, LEASE, deps.owner, options.leaseTtlMs)
+    lease ??= await besideAbandoned(
+      database.pool,
+      { afterMs: Math.max(LEAST_ABANDONED_MS, options.leaseTtlMs), logger },
+      (client) => acquireLease(client, LEASE, deps.owner, options.leaseTtlMs),
+    )
     renewedAtMs = now
     return lease
   }

@@ -41,7 +41,8 @@ export type DatabaseOptions = {
 const INT8 = 20
 /** How much later than the server's own limit the client stops waiting for its word. */
 const ANSWER_GRACE_MS = 1_000
-const LEAST_ABANDONED_MS = 5_000
+/** Less than this, and a busy moment would be taken for the end of a process. */
+export const LEAST_ABANDONED_MS = 5_000
 
 /**
  * A pool of its own, with kysely over it. Every session runs with `synchronous_commit = on` whatever the server or the

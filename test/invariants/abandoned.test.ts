@@ -1,7 +1,13 @@
+import { once } from 'node:events'
+import { setTimeout as pause } from 'node:timers/promises'
 import pg from 'pg'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { besideAbandoned } from '../../src/store/abandoned.ts'
+import { openCopy } from '../../src/store/copy.ts'
 import { openDatabase } from '../../src/store/database.ts'
+import { acquireLease, requireLease } from '../../src/store/leases.ts'
 import { createServed, digest, type Served } from '../e2e/served.ts'
+import { silentLogger } from '../support/logger.ts'
 import { until } from '../support/wait.ts'
 
 let served: Served
@@ -39,6 +45,45 @@ it('a daemon stopped inside its sealing transaction loses it: another goes on, a
   const { rows } = await watch.query('select sum(leaf_count)::int as leaves from batch')
   expect(rows).toEqual([{ leaves: 3 }])
   expect(first.run.output()).toContain('sealing failed')
+})
+
+describe('a session in the middle of a COPY that holds the lease', () => {
+  it('is let be while its client goes on, however slowly, and ended once nothing comes any more', async () => {
+    const database = openDatabase({ url: served.database.url, poolSize: 3, name: 'holdfast-seal' })
+    const holder = await database.pool.connect()
+    const lost = once(holder, 'error')
+    try {
+      const lease = (await acquireLease(database.pool, 'test', 'holder', 60_000))!
+      await holder.query('begin')
+      await requireLease(holder, lease)
+      const copy = openCopy(holder, 'tile', ['batch_id', 'level', 'index', 'nodes'])
+      let sent = 0
+      const send = () => {
+        // More than any buffer on the way holds back.
+        for (let n = 0; n < 64; n++, sent++) {
+          copy.row([{ int4: 1_000_000 }, { int2: 0 }, { int4: sent }, { bytea: Buffer.alloc(8192, 1) }])
+        }
+        return copy.ready()
+      }
+      const waiting = { taken: false }
+      const taking = besideAbandoned(database.pool, { afterMs: 250, logger: silentLogger }, (client) =>
+        client.query(`update lease set owner = 'second' where name = 'test'`),
+      ).then(() => {
+        waiting.taken = true
+      })
+      // Four looks' time.
+      for (const end = performance.now() + 1_000; performance.now() < end; ) {
+        await send()
+        await pause(50)
+      }
+      expect(waiting.taken).toBe(false)
+      await taking
+      await lost
+    } finally {
+      holder.release(true)
+      await database.close()
+    }
+  })
 })
 
 it('a transaction whose host is gone is noticed by the server within the time that was given', async () => {
