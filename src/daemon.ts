@@ -41,7 +41,7 @@ type DatabaseLimits = Pick<DatabaseOptions, 'statementTimeoutMs' | 'abandonedAft
 /** One chain's anchoring and its schedule. */
 type ScheduledChain = { anchorer: Anchorer; tick: Tick }
 
-/** Connections for nothing but API keys that are not in memory: one statement each, by primary index. */
+/** Connections for nothing but to look up API keys that are not in memory, so that slow reads hold up no push. */
 const KEY_POOL_SIZE = 2
 /** For the chain reads of one receipt that is verified over HTTP. */
 const VERIFY_DEADLINE_MS = 20_000

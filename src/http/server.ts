@@ -114,9 +114,10 @@ export async function createServer(deps: HttpDeps): Promise<HttpServer> {
     const uploads = createUploadBudget(settings.bodyLimitBytes * UPLOADS_AT_ONCE)
     await scope.register(async (own) => registerRecords(own, { ...withAuth, uploads }))
     // Every other call that takes a body may be open to everyone: what strangers begin to send takes no room from ingest.
+    const openBytes = Math.min(MAX_OPEN_BYTES, settings.bodyLimitBytes)
     acceptBodies(scope, ['json'], {
-      bodyLimitBytes: MAX_OPEN_BYTES,
-      uploads: createUploadBudget(MAX_OPEN_BYTES * OPEN_UPLOADS_AT_ONCE),
+      bodyLimitBytes: openBytes,
+      uploads: createUploadBudget(openBytes * OPEN_UPLOADS_AT_ONCE),
     })
     registerReceipts(scope, withAuth)
     registerLists(scope, withAuth)

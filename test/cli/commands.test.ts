@@ -109,7 +109,7 @@ describe('holdfast push', () => {
   })
 })
 
-describe('holdfast receipt, verify and status', () => {
+describe('holdfast receipt, verify and status', { timeout: 60_000 }, () => {
   it('fetch a receipt, find it valid wherever --rpc stands, and tell how the daemon is doing', async () => {
     await client.push(digest(40))
     await sealed(digest(40))
@@ -140,7 +140,7 @@ describe('holdfast receipt, verify and status', () => {
   })
 })
 
-describe('holdfast keys', () => {
+describe('holdfast keys', { timeout: 60_000 }, () => {
   it('are made with a scope each time that --scope is given, listed, and revoked', async () => {
     const made = await holdfast(['keys', 'create', '--scope', 'audit', '--scope', 'ingest', 'plant 7'])
     expect(made.stdout).toMatch(/^hf_\S{43}\n$/)

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { MAX_OPEN_BYTES } from '../../src/http/body.ts'
@@ -57,6 +58,13 @@ describe('bodies that strangers begin and do not end', () => {
       headers: { 'content-type': 'application/octet-stream' },
     })
     expect(pushed.status).toBe(202)
+  })
+
+  it('may announce no more than all other bodies, where that is less than a mebibyte', async () => {
+    await server.close()
+    server = await startServer({ settings: { bodyLimitBytes: 2048 } })
+    const refused = await post('/v1/verify', JSON.stringify({ record: 'x'.repeat(4096) }))
+    expect(refused.status).toBe(413)
   })
 
   it('may announce no more than a mebibyte; 1,000 hashes are far less', async () => {
@@ -139,5 +147,37 @@ describe('readers of many receipts', () => {
       },
       { what: 'a place' },
     )
+  })
+
+  it('that leave before their first answer take no place with them', async () => {
+    await server.close()
+    let asked = 0
+    let open: () => void = () => {}
+    const gate = new Promise<void>((resolve) => {
+      open = resolve
+    })
+    const slow: HttpDeps['prover'] = {
+      ...endless,
+      async *receipts() {
+        asked++
+        await gate
+        yield { hash: `0x${HASH}`, status: 'sealed' }
+      },
+    }
+    server = await startServer({ replace: { prover: slow } })
+    const readers = await Promise.all(Array.from({ length: 16 }, read))
+    await until(() => asked === 16, { what: 'all of them' })
+    expect((await post('/v1/receipts', body)).status).toBe(503)
+    await Promise.all(
+      readers.map(({ socket }) => {
+        socket.destroy()
+        return once(socket, 'close')
+      }),
+    )
+    // By the time that a later request is answered, the server has seen the end of those connections.
+    expect((await server.call('/livez')).status).toBe(200)
+    open()
+    const answers = await Promise.all(Array.from({ length: 16 }, () => post('/v1/receipts', body)))
+    expect(answers.map(({ status }) => status)).toEqual(Array(16).fill(200))
   })
 })
