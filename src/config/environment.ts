@@ -11,6 +11,7 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
   { name: 'DATABASE_URL', path: 'database.url', kind: 'text' },
   { name: 'HOLDFAST_DATABASE_POOL_SIZE', path: 'database.poolSize', kind: 'number' },
   { name: 'HOLDFAST_DATABASE_READ_POOL_SIZE', path: 'database.readPoolSize', kind: 'number' },
+  { name: 'HOLDFAST_DATABASE_STATEMENT_TIMEOUT_MS', path: 'database.statementTimeoutMs', kind: 'number' },
   { name: 'HOLDFAST_HTTP_HOST', path: 'http.host', kind: 'text' },
   { name: 'HOLDFAST_HTTP_PORT', path: 'http.port', kind: 'number' },
   { name: 'HOLDFAST_HTTP_BODY_LIMIT_BYTES', path: 'http.bodyLimitBytes', kind: 'number' },

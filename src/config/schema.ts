@@ -133,6 +133,8 @@ export const configSchema = z.strictObject({
     }),
     poolSize: count.default(10),
     readPoolSize: count.default(10),
+    /** Longest that a request waits for one statement. */
+    statementTimeoutMs: milliseconds.default(10_000),
   }),
   ingest: z
     .strictObject({

@@ -4,7 +4,7 @@
  */
 import canonicalize from 'canonicalize'
 import { createScanner, type JSONScanner } from 'jsonc-parser'
-import { type ErrorCode, HoldfastError } from './errors.ts'
+import { type ErrorCode, type ErrorContext, HoldfastError } from './errors.ts'
 import { faultOfNumber } from './json-number.ts'
 
 /** Arrays and objects within each other; deeper input is refused, so that no reader's stack can be blown. */
@@ -44,15 +44,20 @@ type Expected = 'value' | 'value or ]' | 'key' | 'key or }' | ':' | ', or end' |
  * @throws HoldfastError INVALID_JSON when the text is not JSON; INVALID_RECORD for a duplicate key, a lone surrogate,
  * a number that a double cannot hold, or nesting deeper than {@link MAX_JSON_DEPTH}. The message gives line, column
  * and JSON path.
+ * @param contextAt what else the error is to say of a fault at that path of keys and indexes
  */
-export function parseStrictJson(text: string): unknown {
+export function parseStrictJson(
+  text: string,
+  contextAt?: (path: readonly (string | number)[]) => ErrorContext,
+): unknown {
   const scanner = createScanner(text)
   const places: Place[] = []
   const checkSurrogates = MAY_HOLD_SURROGATE.test(text)
   let expected: Expected = 'value'
 
   const fail = (code: ErrorCode, what: string): never => {
-    throw new HoldfastError(code, `${positionOf(scanner, places)}: ${what}.`)
+    const path = places.map((place) => place.key)
+    throw new HoldfastError(code, `${positionOf(scanner, path)}: ${what}.`, contextAt?.(path))
   }
   const afterValue = (): Expected => (places.length === 0 ? 'nothing' : ', or end')
 
@@ -171,14 +176,14 @@ function wanted(expected: string, token: number): string {
   return `expected ${expected.replace('value', 'a value').replace('key', 'a quoted key')}${token === END ? ', got the end' : ''}`
 }
 
-function positionOf(scanner: JSONScanner, places: Place[]): string {
+function positionOf(scanner: JSONScanner, path: readonly (string | number)[]): string {
   const line = scanner.getTokenStartLine() + 1
   const column = scanner.getTokenStartCharacter() + 1
-  return `Line ${line}, column ${column} (${jsonPath(places.map((place) => place.key))})`
+  return `Line ${line}, column ${column} (${jsonPath(path)})`
 }
 
 /** `$.a[3]["b c"]`, shortened where it is long. */
-function jsonPath(keys: (string | number)[]): string {
+function jsonPath(keys: readonly (string | number)[]): string {
   const steps = keys.slice(0, 16).map((key) => {
     if (typeof key === 'number') return `[${key}]`
     return /^[A-Za-z_]\w{0,39}$/.test(key) ? `.${key}` : `[${shown(key)}]`

@@ -10,5 +10,7 @@ export function faultAt(wanted: string | null | undefined): ((name: string) => v
     if (done || name !== point) return
     done = true
     process.kill(process.pid, how === 'stop' ? 'SIGSTOP' : 'SIGKILL')
+    // The signal takes a moment to reach every thread; this one must not get past the instant meanwhile.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100)
   }
 }

@@ -92,10 +92,19 @@ export async function startAnvil(
   base.push('--chain-id', String(options.chainId ?? 31337), '--slots-in-an-epoch', String(SLOTS_IN_AN_EPOCH))
   base.push(...(options.args ?? []))
 
-  const { server, port, resumed } = await launchWithState(base, logFile, stateFile, logger)
-  if (claimFile !== undefined) writeClaim(claimFile, server.pid, port)
+  // Claimed as soon as it runs: killed before it is ready, we would leave it behind, and the next start must know it.
+  const claim = (pid: number, port: number | null) => {
+    if (claimFile !== undefined) writeClaim(claimFile, pid, port)
+  }
+  const { server, port, resumed } = await launchWithState(base, logFile, stateFile, claim, logger).catch(
+    (error: unknown) => {
+      if (claimFile !== undefined) removeClaim(claimFile)
+      throw error
+    },
+  )
+  claim(server.pid, port)
   // Its purpose was the port, and the reason of a failed start.
-  else rmSync(logFile, { force: true })
+  if (stateFile === undefined) rmSync(logFile, { force: true })
   const url = `http://127.0.0.1:${port}`
   const closers: { close(): Promise<void> }[] = []
   try {
@@ -171,6 +180,7 @@ async function launchWithState(
   base: readonly string[],
   logFile: string,
   stateFile: string | undefined,
+  claim: (pid: number, port: null) => void,
   logger: Logger | undefined,
 ): Promise<{ server: ServerProcess; port: number; resumed: boolean }> {
   const state = stateFile === undefined ? null : loadState(stateFile, logger)
@@ -178,7 +188,7 @@ async function launchWithState(
     const json = `${stateFile}.loading`
     writeFileSync(json, state)
     try {
-      return { ...(await launch([...base, '--load-state', json], logFile)), resumed: true }
+      return { ...(await launch([...base, '--load-state', json], logFile, claim)), resumed: true }
     } catch (error) {
       if (!/load-state|load (init )?state/i.test(String(error))) throw error
       setAside(stateFile, error, logger)
@@ -186,12 +196,13 @@ async function launchWithState(
       rmSync(json, { force: true })
     }
   }
-  return { ...(await launch(base, logFile)), resumed: false }
+  return { ...(await launch(base, logFile, claim)), resumed: false }
 }
 
 async function launch(
   args: readonly string[],
   logFile: string,
+  claim: (pid: number, port: null) => void,
 ): Promise<{ server: ServerProcess; port: number }> {
   const server = spawnServer({
     command: findAnvilBinary(),
@@ -201,6 +212,7 @@ async function launch(
     env: { PATH: process.env.PATH ?? '/usr/bin:/bin', HOME: process.env.HOME ?? tmpdir(), NO_COLOR: '1' },
     exitSignal: 'SIGTERM',
   })
+  claim(server.pid, null)
   const deadline = Date.now() + READY_WITHIN_MS
   let how = `was not ready within ${READY_WITHIN_MS / 1000} s`
   while (Date.now() < deadline) {

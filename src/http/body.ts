@@ -4,6 +4,8 @@ import { HoldfastError } from '../core/errors.ts'
 
 /** JSON bodies and lines are parsed at once, on the event loop, so they are held to less than octets. */
 export const MAX_JSON_BYTES = 8 * 1024 * 1024
+/** Bodies of calls that may need no key; 1,000 hashes are 70 kB, a receipt is some 10 kB. */
+export const MAX_OPEN_BYTES = 1024 * 1024
 
 /** Bytes of bodies that are arriving now, all requests together. */
 export type UploadBudget = {

@@ -36,6 +36,8 @@ export type HttpSettings = {
   requestTimeoutMs: number
   /** Whether record status, receipts and verify need no key. */
   publicReceipts: boolean
+  /** After this long without taking a line, a reader of many receipts is cut off; 30 s when not given. */
+  readerStallMs?: number
 }
 
 type ListReader = {

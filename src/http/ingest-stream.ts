@@ -2,15 +2,21 @@ import type { Readable } from 'node:stream'
 import { HoldfastError } from '../core/errors.ts'
 import { createNdjsonDecoder, type Slice } from './ndjson.ts'
 
-/** What of a stream is durably stored; `receivedAtMs` is that of its last slice. */
-export type StreamOutcome = { accepted: number; receivedAtMs: number }
+/** What of a stream is durably stored; `receivedAtMs` is that of its last slice, `only` its hash if there was but one. */
+export type StreamOutcome = { accepted: number; receivedAtMs: number; only?: Uint8Array }
 
 const HASHES_PER_SLICE = 16_384
 const SLICES_IN_FLIGHT = 4
 const DISCARDED_BYTES = 64 * 1024 * 1024
 
-/** Most bytes that one stream holds in memory. */
-export const STREAM_MEMORY_BYTES = (SLICES_IN_FLIGHT + 1) * HASHES_PER_SLICE * 32
+const MOST_MEMORY_BYTES = (SLICES_IN_FLIGHT + 1) * HASHES_PER_SLICE * 32
+/** The text itself, and the hashes: a shortest line, `{"record":1}` and a line feed, makes 32 bytes out of 13. */
+const MEMORY_PER_BYTE = 4
+
+/** Most bytes that one stream holds in memory, by its Content-Length where that is known. */
+export function streamMemoryBytes(contentLength: number | undefined): number {
+  return Math.min(MOST_MEMORY_BYTES, (contentLength ?? Infinity) * MEMORY_PER_BYTE)
+}
 
 /**
  * Stores the hashes of an NDJSON body while it arrives. The body is read no faster than it is stored: with a few slices
@@ -26,6 +32,7 @@ export async function ingestStream(
   const underWay: { slice: Slice; stored: Promise<number | Error> }[] = []
   let accepted = 0
   let receivedAtMs = 0
+  let lastSlice: Uint8Array | undefined
 
   const onSlice = (slice: Slice) => {
     underWay.push({ slice, stored: options.push(slice.hashes).catch(asError) })
@@ -43,6 +50,7 @@ export async function ingestStream(
       if (outcome instanceof Error) throw stoppedAt(outcome, slice.firstLine, accepted)
       accepted += slice.hashes.length / 32
       receivedAtMs = outcome
+      lastSlice = slice.hashes
     }
   }
 
@@ -71,7 +79,7 @@ export async function ingestStream(
   await finish()
   if (fault) throw stoppedAt(fault, fault.context.line ?? 0, accepted)
   if (accepted === 0) throw new HoldfastError('EMPTY', 'The body has no line with a hash or a record.')
-  return { accepted, receivedAtMs }
+  return { accepted, receivedAtMs, ...(accepted === 1 && { only: lastSlice! }) }
 }
 
 /**

@@ -56,12 +56,14 @@ export function parseHashList(body: Buffer, most: number): Buffer[] {
 }
 
 /**
- * A body as JSON that means the same everywhere.
+ * A body as JSON that means the same everywhere. A fault inside an item of "hashes" or "records" has its `index`.
  * @throws HoldfastError EMPTY, INVALID_ENCODING, INVALID_JSON, INVALID_RECORD
  */
 export function parseJsonBody(body: Buffer): unknown {
   if (body.length === 0) throw new HoldfastError('EMPTY', 'The body is empty; JSON was expected.')
-  return parseStrictJson(decodeUtf8(body))
+  return parseStrictJson(decodeUtf8(body), ([key, item]) =>
+    (key === 'hashes' || key === 'records') && typeof item === 'number' ? { index: item } : {},
+  )
 }
 
 /**

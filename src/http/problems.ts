@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http'
 import { ERRORS, type ErrorCode, HoldfastError } from '../core/errors.ts'
 
 const PROBLEM_TYPE = 'application/problem+json; charset=utf-8'
@@ -18,13 +19,17 @@ export type Problem = {
 /** The problem document of an error. Only a HoldfastError's message is shown; it never holds a stack or a secret. */
 export function problemOf(error: HoldfastError): Problem {
   return {
-    type: `urn:holdfast:problem:${error.code.toLowerCase().replaceAll('_', '-')}`,
+    type: typeOf(error.code),
     title: ERRORS[error.code].title,
     status: error.status,
     detail: error.message,
     code: error.code,
     ...error.context,
   }
+}
+
+function typeOf(code: ErrorCode): string {
+  return `urn:holdfast:problem:${code.toLowerCase().replaceAll('_', '-')}`
 }
 
 /** Headers that go with the document. */
@@ -78,15 +83,12 @@ export function asHoldfastError(error: unknown): HoldfastError {
 
 /** A whole HTTP/1.1 response for a connection whose request could not be parsed. */
 export function rawProblemResponse(parserCode: string | undefined): string {
-  const [status, title, code, detail] = RAW_FAULTS[parserCode ?? ''] ?? [
-    400,
-    'Request is not as documented',
-    'INVALID_REQUEST',
-    'This is not an HTTP/1.1 request.',
-  ]
-  const body = JSON.stringify({ type: 'about:blank', title, status, detail, code })
+  const [status, detail] = RAW_FAULTS[parserCode ?? ''] ?? [400, 'This is not an HTTP/1.1 request.']
+  const code = 'INVALID_REQUEST' satisfies ErrorCode
+  const problem: Problem = { type: typeOf(code), title: ERRORS[code].title, status, detail, code }
+  const body = JSON.stringify(problem)
   return [
-    `HTTP/1.1 ${status} ${title}`,
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     `Content-Type: ${PROBLEM_TYPE}`,
     `Content-Length: ${Buffer.byteLength(body)}`,
     'X-Content-Type-Options: nosniff',
@@ -96,17 +98,11 @@ export function rawProblemResponse(parserCode: string | undefined): string {
   ].join('\r\n')
 }
 
-const RAW_FAULTS: Record<string, [number, string, string, string]> = {
+/** By the code of Node's parser: the status and what to tell. */
+const RAW_FAULTS: Record<string, [status: number, detail: string]> = {
   ERR_HTTP_REQUEST_TIMEOUT: [
     408,
-    'Request Timeout',
-    'INVALID_REQUEST',
     'The request did not arrive in time; nothing of it was stored unless NDJSON lines were.',
   ],
-  HPE_HEADER_OVERFLOW: [
-    431,
-    'Request Header Fields Too Large',
-    'INVALID_REQUEST',
-    'The headers are too large.',
-  ],
+  HPE_HEADER_OVERFLOW: [431, 'The headers are too large.'],
 }

@@ -114,7 +114,7 @@ export const INGEST_SCHEMA = {
           accepted: integer('how many hashes were stored'),
           receivedAt: time(),
           anchorBy: orNull(time('when they are on a chain at the latest')),
-          hash: { ...hash, description: 'of a single hash or record' },
+          hash: { ...hash, description: 'when there was one item' },
           hashes: list(hash, 'of records, in order'),
         },
         ['hash', 'hashes'],

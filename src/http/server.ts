@@ -6,7 +6,7 @@ import swagger from '@fastify/swagger'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { HoldfastError } from '../core/errors.ts'
 import { createAuth } from './auth.ts'
-import { createUploadBudget } from './body.ts'
+import { createUploadBudget, MAX_OPEN_BYTES } from './body.ts'
 import { acceptBodies } from './content-types.ts'
 import type { HttpDeps } from './deps.ts'
 import { refuseOtherMethods } from './methods.ts'
@@ -36,6 +36,7 @@ const KEEP_ALIVE_MS = 75_000
 const CLOSE_GRACE_MS = 5_000
 /** Uploads of the largest size that may arrive at once. */
 const UPLOADS_AT_ONCE = 8
+const OPEN_UPLOADS_AT_ONCE = 32
 
 /** Builds the server with all routes; nothing listens yet. */
 export async function createServer(deps: HttpDeps): Promise<HttpServer> {
@@ -109,10 +110,15 @@ export async function createServer(deps: HttpDeps): Promise<HttpServer> {
 
   async function routes(scope: FastifyInstance): Promise<void> {
     const auth = createAuth({ findSource: deps.findSource, clock: deps.clock })
+    const withAuth = { ...deps, auth }
     const uploads = createUploadBudget(settings.bodyLimitBytes * UPLOADS_AT_ONCE)
-    const withAuth = { ...deps, auth, uploads }
-    acceptBodies(scope, ['json'], { bodyLimitBytes: settings.bodyLimitBytes, uploads })
-    await scope.register(async (own) => registerRecords(own, withAuth))
+    await scope.register(async (own) => registerRecords(own, { ...withAuth, uploads }))
+    // Every other call that takes a body may be open to everyone: what strangers begin to send takes no room from ingest.
+    const openBytes = Math.min(MAX_OPEN_BYTES, settings.bodyLimitBytes)
+    acceptBodies(scope, ['json'], {
+      bodyLimitBytes: openBytes,
+      uploads: createUploadBudget(openBytes * OPEN_UPLOADS_AT_ONCE),
+    })
     registerReceipts(scope, withAuth)
     registerLists(scope, withAuth)
     registerStatus(scope, withAuth)

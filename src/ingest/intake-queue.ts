@@ -13,7 +13,7 @@ import type { Clock, Metrics } from '../core/ports.ts'
 export type IntakeChunk = { sourceId: number; receivedAtMs: number; hashes: Uint8Array }
 
 export type IntakeLimits = {
-  /** Bytes that may wait or be in flight; more is refused with OVERLOADED. */
+  /** Bytes that may wait or be in flight, {@link REQUEST_BYTES} a request included; more is refused with OVERLOADED. */
   maxPendingBytes: number
   /** Hashes in one `intake` row; a larger request becomes several rows of one statement. */
   maxChunkHashes: number
@@ -23,6 +23,12 @@ export type IntakeLimits = {
   maxCommitBytes: number
 }
 
+/**
+ * What a waiting request holds beside its hashes: some 5 KiB of heap and its socket, measured with 4,000 single hashes
+ * waiting on a connection each.
+ */
+export const REQUEST_BYTES = 8 * 1024
+
 export type IntakeQueue = {
   /**
    * Stores n x 32 bytes, all or nothing; the bytes belong to the queue from now on.
@@ -31,6 +37,7 @@ export type IntakeQueue = {
    *   DATABASE_UNAVAILABLE they may have been stored all the same; pushing them again only adds leaves.
    */
   push(sourceId: number, hashes: Uint8Array): Promise<number>
+  /** Of requests that wait or are in flight: how many, and their bytes as the limit counts them. */
   pending(): { bytes: number; requests: number }
   /** Refuses new hashes and waits until those accepted are committed or failed. */
   close(): Promise<void>
@@ -107,7 +114,7 @@ export function createIntakeQueue(deps: {
       for (const each of group) each.reject(error)
     } finally {
       inFlight--
-      pendingBytes -= bytes
+      pendingBytes -= bytes + group.length * REQUEST_BYTES
       pendingRequests -= group.length
       if (head < waiting.length) scheduleFlush()
       else if (inFlight === 0) onIdle?.()
@@ -121,7 +128,8 @@ export function createIntakeQueue(deps: {
           new HoldfastError('SHUTTING_DOWN', 'The daemon is stopping; send this again.', { retryAfter: 2 }),
         )
       }
-      if (pendingBytes > 0 && pendingBytes + hashes.length > limits.maxPendingBytes) {
+      const held = hashes.length + REQUEST_BYTES
+      if (pendingBytes > 0 && pendingBytes + held > limits.maxPendingBytes) {
         metrics.count('holdfast_intake_overloaded_total')
         return Promise.reject(
           new HoldfastError(
@@ -133,7 +141,7 @@ export function createIntakeQueue(deps: {
           ),
         )
       }
-      pendingBytes += hashes.length
+      pendingBytes += held
       pendingRequests++
       return new Promise((resolve, reject) => {
         waiting.push({ sourceId, hashes, resolve, reject })

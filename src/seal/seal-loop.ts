@@ -1,5 +1,6 @@
 import type { Clock, Logger } from '../core/ports.ts'
-import type { Connection, Database, Pool } from '../store/database.ts'
+import { besideAbandoned } from '../store/abandoned.ts'
+import { type Connection, type Database, LEAST_ABANDONED_MS, type Pool } from '../store/database.ts'
 import { newestChunkId, oldestChunkId, type PendingChunk, pendingChunks } from '../store/intake.ts'
 import { listRuns, reclaimPages } from '../store/leaf-runs.ts'
 import { acquireLease, type Lease, releaseLease, renewLease } from '../store/leases.ts'
@@ -63,7 +64,11 @@ export function startSealLoop(deps: {
       logger.warn({ lease: LEASE, epoch: held.epoch }, 'seal lease lost to another daemon')
       lease = null
     }
-    lease ??= await acquireLease(database.pool, LEASE, deps.owner, options.leaseTtlMs)
+    lease ??= await besideAbandoned(
+      database.pool,
+      { afterMs: Math.max(LEAST_ABANDONED_MS, options.leaseTtlMs), logger },
+      (client) => acquireLease(client, LEASE, deps.owner, options.leaseTtlMs),
+    )
     renewedAtMs = now
     return lease
   }
@@ -78,7 +83,9 @@ export function startSealLoop(deps: {
     if (!oldest) return false
     const leaves = chunks.reduce((sum, chunk) => sum + chunk.leafCount, 0)
     const full = leaves >= options.maxLeaves || chunks.length < pending.length || chunks.length === MAX_CHUNKS
-    if (!full && flushers === 0 && clock.now() - oldest.receivedAtMs < options.maxAgeMs) return false
+    // It came by the clock of the daemon that took it, which may be ahead of this one's: then its age is not known.
+    const ageMs = clock.now() - oldest.receivedAtMs
+    if (!full && flushers === 0 && ageMs >= 0 && ageMs < options.maxAgeMs) return false
 
     const startedAt = performance.now()
     const sealed = await withTwoClients(database.pool, (reader, writer) =>

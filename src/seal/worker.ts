@@ -31,7 +31,13 @@ function report(message: SealReport): void {
 }
 
 const logger = forwardingLogger()
-const database = openDatabase({ url: data.databaseUrl, poolSize: 6, name: 'holdfast-seal', logger })
+const database = openDatabase({
+  url: data.databaseUrl,
+  poolSize: 6,
+  name: 'holdfast-seal',
+  logger,
+  abandonedAfterMs: data.options.leaseTtlMs,
+})
 const faultPoint = faultAt(data.faultPoint)
 const loop = startSealLoop({
   database,

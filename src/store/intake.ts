@@ -73,6 +73,14 @@ async function oneId(pool: Pool, text: string): Promise<number | null> {
   return rows[0]?.id ?? null
 }
 
+/** When the chunk that is sealed next was received, ms since the epoch, or null when none waits. Reads one row. */
+export async function oldestReceivedAt(pool: Pool): Promise<number | null> {
+  const { rows } = await pool.query<{ ms: number }>(
+    'select (extract(epoch from received_at) * 1000)::float8 as ms from intake order by id limit 1',
+  )
+  return rows[0]?.ms ?? null
+}
+
 /** How many hashes wait to be sealed, in how many chunks, and since when the oldest has (ms since the epoch, or null). */
 export async function intakeBacklog(
   pool: Pool,

@@ -6,7 +6,7 @@
 import * as z from 'zod'
 import type { ReceiptAnchor } from '../core/receipt.ts'
 import { anchoredAtCall, anchoredTopics } from './registry.ts'
-import { type Endpoint, openEndpoint, ReadFault } from './rpc.ts'
+import { type Endpoint, openEndpoint, ReadFault, type ReadLimits } from './rpc.ts'
 
 /** One thing that was checked, in words for an auditor. */
 export type Check = { name: string; ok: boolean; detail: string }
@@ -47,12 +47,11 @@ type Seen = {
  * Asks the endpoints in turn until one confirms the anchor. An endpoint which is behind, serves another chain or does
  * not answer counts as unread; a contradiction stands only when no other endpoint confirms.
  * Never rejects for what an endpoint does.
- * @param timeoutMs for each call
  */
 export async function readAnchor(
   anchor: ReceiptAnchor,
   urls: string[],
-  timeoutMs: number,
+  limits: ReadLimits,
 ): Promise<ChainReading> {
   if (urls.length === 0) return unread([`no RPC endpoint was given for ${anchor.chainId}`])
   const faults: string[] = []
@@ -60,7 +59,7 @@ export async function readAnchor(
   for (const [i, url] of urls.entries()) {
     const which = urls.length === 1 ? 'the endpoint' : `endpoint ${i + 1} of ${urls.length}`
     try {
-      const reading = compare(anchor, await look(anchor, url, timeoutMs), which)
+      const reading = compare(anchor, await look(anchor, url, limits), which)
       if (reading.outcome === 'confirmed') return reading
       contradiction ??= reading
     } catch (error) {
@@ -76,9 +75,9 @@ function unread(faults: string[]): ChainReading {
   return { outcome: 'unread', status: 'unknown', checks: [{ name: 'chain', ok: false, detail }] }
 }
 
-async function look(anchor: ReceiptAnchor, url: string, timeoutMs: number): Promise<Seen> {
+async function look(anchor: ReceiptAnchor, url: string, limits: ReadLimits): Promise<Seen> {
   const chainId = Number(anchor.chainId.slice('eip155:'.length))
-  const endpoint = openEndpoint(url, chainId, timeoutMs)
+  const endpoint = openEndpoint(url, chainId, limits)
   try {
     const served = shaped(quantity, await endpoint.send('eth_chainId', []))
     if (served !== chainId) throw new ReadFault(`it serves chain ${served}, not ${chainId}`)

@@ -81,12 +81,23 @@ export function parseReceipt(input: unknown): Receipt {
       `/batch/leafIndex: must be less than leafCount (${leafCount}), got ${leafIndex}.`,
     )
   }
+  const seen = new Map<string, number>()
   result.anchors.forEach((one, i) => {
-    if (result.path.length + one.path.length <= MAX_PATH_LENGTH) return
-    throw new HoldfastError(
-      'INVALID_RECEIPT',
-      `/anchors/${i}/path: must not be longer than ${MAX_PATH_LENGTH} together with /path.`,
-    )
+    if (result.path.length + one.path.length > MAX_PATH_LENGTH) {
+      throw new HoldfastError(
+        'INVALID_RECEIPT',
+        `/anchors/${i}/path: must not be longer than ${MAX_PATH_LENGTH} together with /path.`,
+      )
+    }
+    const place = [one.chainId, one.registry, one.publisher, one.root].join(' ')
+    const first = seen.get(place)
+    if (first !== undefined) {
+      throw new HoldfastError(
+        'INVALID_RECEIPT',
+        `/anchors/${i}: must not have the chainId, registry, publisher and root of /anchors/${first} again.`,
+      )
+    }
+    seen.set(place, i)
   })
   return result
 }

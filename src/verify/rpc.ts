@@ -6,16 +6,26 @@ export type Endpoint = {
   close(): void
 }
 
+/** How long reading may take. */
+export type ReadLimits = {
+  /** For each call, in ms. */
+  timeoutMs: number
+  /** When all calls of one check must be over, as `performance.now()` tells the time; Infinity for no such limit. */
+  endsAt: number
+}
+
 /** The chain could not be read; `message` is fit to follow "could not be read: ". */
 export class ReadFault extends Error {
   override readonly name = 'ReadFault'
 }
 
+const OUT_OF_TIME = 'the time for the whole check was over'
+
 /**
  * An endpoint read through ethers: no cache, no batches, no detection of the network, no retries, and no call longer
- * than `timeoutMs`, its body included. The caller checks the chain id and closes it.
+ * than the limits allow, its body included. The caller checks the chain id and closes it.
  */
-export function openEndpoint(url: string, chainId: number, timeoutMs: number): Endpoint {
+export function openEndpoint(url: string, chainId: number, { timeoutMs, endsAt }: ReadLimits): Endpoint {
   const request = requestTo(url)
   request.timeout = timeoutMs
   request.setThrottleParams({ maxAttempts: 1 })
@@ -27,9 +37,12 @@ export function openEndpoint(url: string, chainId: number, timeoutMs: number): E
   })
   return {
     async send(method, params) {
+      const leftMs = endsAt - performance.now()
+      const late = leftMs < timeoutMs ? OUT_OF_TIME : `no answer within ${timeoutMs / 1000} s`
+      if (leftMs <= 0) throw new ReadFault(late)
       let timer: ReturnType<typeof setTimeout> | undefined
       const timeout = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new ReadFault(`no answer within ${timeoutMs / 1000} s`)), timeoutMs)
+        timer = setTimeout(() => reject(new ReadFault(late)), Math.min(timeoutMs, leftMs))
       })
       try {
         return await Promise.race([provider.send(method, params), timeout])

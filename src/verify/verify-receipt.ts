@@ -30,6 +30,8 @@ export type VerifyOptions = {
   hash?: string
   /** For each call to an endpoint; 10 s when not given. */
   timeoutMs?: number
+  /** For all calls together; what is not read by then is not read. No limit when not given. */
+  deadlineMs?: number
 }
 
 export type VerifiedAnchor = {
@@ -82,15 +84,23 @@ export async function verifyReceipt(input: unknown, options: VerifyOptions): Pro
   ]
   const isProven = own.every((check) => check.ok || (check.name !== 'leaf' && check.name !== 'path'))
   const checks: Check[] = [...own]
+  const limits = {
+    timeoutMs: options.timeoutMs ?? 10_000,
+    endsAt: performance.now() + (options.deadlineMs ?? Number.POSITIVE_INFINITY),
+  }
   const anchors: VerifiedAnchor[] = []
   const outcomes: ChainReading['outcome'][] = []
   for (const [i, anchor] of receipt.anchors.entries()) {
-    const before = [checkAnchorPath(receipt, anchor), ...checksOfOrigin(anchor, expected)]
-    const reading: ChainReading =
-      isProven && before[0]?.ok
-        ? await readAnchor(anchor, urlsOf(options.rpc, anchor.chainId), options.timeoutMs ?? 10_000)
-        : { outcome: 'contradicted', status: 'unknown', checks: [notRead()] }
-    const outcome = before.every((check) => check.ok) ? reading.outcome : 'contradicted'
+    const path = checkAnchorPath(receipt, anchor)
+    const origin = checksOfOrigin(anchor, expected)
+    const before = [path, ...origin]
+    // Nothing that the chain says could make up for what is wrong already, and whoever sent the receipt pays no endpoint.
+    const reading: ChainReading = !(isProven && path.ok)
+      ? notRead('the receipt does not prove the record under this root')
+      : !origin.every((check) => check.ok)
+        ? notRead('it would be another registry’s or publisher’s word')
+        : await readAnchor(anchor, urlsOf(options.rpc, anchor.chainId), limits)
+    const { outcome } = reading
     outcomes.push(outcome)
     checks.push(
       ...[...before, ...reading.checks].map((check) => ({ ...check, name: `anchors[${i}].${check.name}` })),
@@ -214,12 +224,9 @@ function originOf(
   return { ok: false, detail: `The ${what} is ${given}, not the expected ${expected}.` }
 }
 
-function notRead(): Check {
-  return {
-    name: 'chain',
-    ok: false,
-    detail: 'Not read: the receipt does not prove the record under this root.',
-  }
+function notRead(why: string): ChainReading {
+  const check = { name: 'chain', ok: false, detail: `Not read: ${why}.` }
+  return { outcome: 'contradicted', status: 'unknown', checks: [check] }
 }
 
 function statedBy({ receivedAt, batch }: Receipt): Stated[] {

@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { isReachableByOthers, serverAccount } from '../../src/dev/postgres-binaries.ts'
-import { identify, type ProcessIdentity, stopProcess } from '../../src/dev/processes.ts'
+import { identify, isAlive, type ProcessIdentity, stopProcess } from '../../src/dev/processes.ts'
 import { callRpc } from '../../src/dev/rpc.ts'
 import { type ChildRun, runProcess, typescriptArgs } from '../support/process.ts'
 import { until } from '../support/wait.ts'
@@ -55,14 +55,26 @@ afterEach(async () => {
 
 type Launcher = (node: string, args: string[]) => [string, string[]]
 
-async function startParent(
-  options: { root?: string; launcher?: Launcher; env?: Record<string, string> } = {},
-): Promise<{ parent: ChildRun; ready: Ready }> {
+type ParentOptions = { root?: string; launcher?: Launcher; env?: Record<string, string> }
+
+function launchParent(options: ParentOptions = {}): ChildRun {
   const argument = JSON.stringify({ root: options.root ?? REPOSITORY, folder, outside })
   const plain: [string, string[]] = [process.execPath, [...typescriptArgs(PARENT), argument]]
   const [command, args] = options.launcher ? options.launcher(...plain) : plain
   const parent = runProcess(command, args, { cwd: top, ...(options.env ? { env: options.env } : {}) })
   parents.push(parent)
+  return parent
+}
+
+/** The process of that name which this one started. */
+function childOf(parent: number, name: string): ProcessIdentity | null {
+  const listed = execFileSync('ps', ['-A', '-o', 'pid=,ppid=,comm='], { encoding: 'utf8' })
+  const found = listed.split('\n').find((line) => new RegExp(`^ *\\d+ +${parent} +.*\\b${name}$`).test(line))
+  return found === undefined ? null : identify(Number.parseInt(found, 10))
+}
+
+async function startParent(options: ParentOptions = {}): Promise<{ parent: ChildRun; ready: Ready }> {
+  const parent = launchParent(options)
   const ready = JSON.parse((await parent.waitFor(/^ready (.*)$/m))[1] ?? '') as Ready
   for (const { pid } of [ready.postgres, ready.anvil]) {
     const child = identify(pid)
@@ -97,6 +109,21 @@ test('after kill -9 of the parent, the next start stops what was left and goes o
   expect(await query(second.ready.postgres.url, 'select answer from kept')).toEqual([{ answer: 42 }])
   expect(second.ready.anvil.resumed).toBe(true)
   expect(await blockNumber(second.ready)).toBeGreaterThanOrEqual(7)
+})
+
+test('a chain that was still coming up when its parent was killed is stopped by the next start', async () => {
+  const first = launchParent()
+  const anvil = await until(() => childOf(first.pid, 'anvil'), { what: 'the chain’s process', every: 1 })
+  // Held back, so that it is not ready yet.
+  process.kill(anvil.pid, 'SIGSTOP')
+  children.add(anvil)
+  await until(() => existsSync(join(folder, 'chain.gz.claim.json')), { what: 'the claim' })
+  first.kill('SIGKILL')
+  await first.exit()
+  process.kill(anvil.pid, 'SIGCONT')
+
+  await startParent()
+  expect(isAlive(anvil)).toBe(false)
 })
 
 test.each(['throw', 'exit'])('no server outlives a parent that ends by %s', async (word) => {

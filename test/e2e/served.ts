@@ -9,12 +9,17 @@ import { type ChildRun, runHoldfast } from '../support/process.ts'
 export type Served = {
   anvil: TestAnvil
   database: TestDatabase
+  /** Of scope `ingest` and `audit`. */
   apiKey: string
+  createKey(name: string, ...scopes: string[]): Promise<string>
   env: Record<string, string>
   /** Starts a daemon; `faultPoint` names the instant at which it kills itself. */
   start(options?: {
     faultPoint?: string
     cron?: string
+    databaseUrl?: string
+    /** Further variables. */
+    env?: Record<string, string>
   }): Promise<{ run: ChildRun; url: string; client: HoldfastClient }>
   /** How often each root stands in the registry's events on the canonical chain. */
   rootsOnChain(): Promise<Map<string, number>>
@@ -23,10 +28,12 @@ export type Served = {
 
 const EVERY_SECOND = '* * * * * *'
 
-export async function createServed(): Promise<Served> {
+/** @param options databaseUrl: a migrated database to use instead of one of the run's shared server */
+export async function createServed(options: { databaseUrl?: string } = {}): Promise<Served> {
+  const given = options.databaseUrl
   const [anvil, database] = await Promise.all([
     startTestAnvil([], { blockEveryMs: 500 }),
-    createTestDatabase(),
+    given === undefined ? createTestDatabase() : { url: given, drop: async () => undefined },
   ])
   const env: Record<string, string> = {
     DATABASE_URL: database.url,
@@ -42,19 +49,27 @@ export async function createServed(): Promise<Served> {
   const daemons: ChildRun[] = []
   const deployed = runHoldfast(['deploy'], { env })
   await deployed.exit()
-  const keys = runHoldfast(['keys', 'create', 'producer', '--scope', 'ingest', 'audit'], { env })
-  await keys.exit()
-  const apiKey = keys.stdout().trim()
+  async function createKey(name: string, ...scopes: string[]): Promise<string> {
+    const run = runHoldfast(['keys', 'create', name, ...scopes.flatMap((scope) => ['--scope', scope])], {
+      env,
+    })
+    await run.exit()
+    return run.stdout().trim()
+  }
+  const apiKey = await createKey('producer', 'ingest', 'audit')
 
   return {
     anvil,
     database,
     apiKey,
+    createKey,
     env,
-    async start({ faultPoint, cron } = {}) {
+    async start({ faultPoint, cron, databaseUrl, env: more } = {}) {
       const run = runHoldfast(['serve'], {
         env: {
           ...env,
+          ...more,
+          ...(databaseUrl ? { DATABASE_URL: databaseUrl } : {}),
           ...(cron ? { HOLDFAST_CRON: cron } : {}),
           ...(faultPoint ? { HOLDFAST_FAULT_POINT: faultPoint } : {}),
         },

@@ -3,6 +3,7 @@ import keccak256 from 'keccak256'
 import { MerkleTree } from 'merkletreejs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { toHex } from '../../src/core/hash.ts'
+import type { Receipt } from '../../src/core/receipt.ts'
 import { recordHash } from '../../src/core/record-hash.ts'
 import { leafOf } from '../../src/merkle/path.ts'
 import { parseReceipt } from '../../src/verify/parse-receipt.ts'
@@ -17,36 +18,47 @@ const RECORD = { invoice: 7 }
 let server: ServerUnderTest
 let root: Buffer
 
-/** Batch 1 is anchored and mined; batch 2 holds `late` and RECORD, and is in no anchor. */
-beforeAll(async () => {
-  server = await startServer()
-  const push = (body: Buffer) =>
-    server.call('/v1/records', {
-      method: 'POST',
-      body,
-      headers: { 'content-type': 'application/octet-stream' },
-    })
-  await push(Buffer.concat(hashes))
-  root = (await server.seal()).root
-  await push(Buffer.concat([late, recordHash(RECORD)]))
-  await server.seal()
-  const anchor = await server.database.pool.query(
+type Sealed = { batchId: number; root: Buffer; leafCount: number }
+
+async function pushAndSeal(on: ServerUnderTest, leaves: Buffer[]): Promise<Sealed> {
+  await on.call('/v1/records', {
+    method: 'POST',
+    body: Buffer.concat(leaves),
+    headers: { 'content-type': 'application/octet-stream' },
+  })
+  return { ...(await on.seal()), leafCount: leaves.length }
+}
+
+/** Writes down that the batch's root, alone, is mined. */
+async function anchored(on: ServerUnderTest, { batchId, root, leafCount }: Sealed): Promise<void> {
+  const { rows } = await on.database.pool.query(
     `insert into anchor (chain_id, registry, publisher, mode, root, state, first_batch, last_batch, leaf_count, anchor_by,
        transaction_hash, block_number, block_hash, block_time)
-     values (31337, $1, $2, 'storage', $3, 'mined', 1, 1, $4, now(), $5, 12, $6, '2100-01-01T00:00:00Z') returning id`,
+     values (31337, $1, $2, 'storage', $3, 'mined', $4, $4, $5, now(), $6, 12, $7, '2100-01-01T00:00:00Z') returning id`,
     [
       '0x5FbDB2315678afecb367f032d93F642f64180aa3',
       '0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266',
       root,
-      COUNT,
+      batchId,
+      leafCount,
       digest(-1),
       digest(-2),
     ],
   )
-  await server.database.pool.query(
-    'insert into anchor_batch (batch_id, anchor_id, path) values (1, $1, $2)',
-    [anchor.rows[0].id, Buffer.alloc(0)],
-  )
+  await on.database.pool.query('insert into anchor_batch (batch_id, anchor_id, path) values ($1, $2, $3)', [
+    batchId,
+    rows[0].id,
+    Buffer.alloc(0),
+  ])
+}
+
+/** Batch 1 is anchored and mined; batch 2 holds `late` and RECORD, and is in no anchor. */
+beforeAll(async () => {
+  server = await startServer()
+  const first = await pushAndSeal(server, hashes)
+  root = first.root
+  await pushAndSeal(server, [late, recordHash(RECORD)])
+  await anchored(server, first)
 })
 afterAll(() => server.close())
 
@@ -113,6 +125,28 @@ describe('receipts', () => {
     expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0)
     expect(body).toMatchObject({ hash: toHex(late), status: 'sealed' })
     expect((await json(`/v1/records/${toHex(digest(9999))}/receipt`)).status).toBe(404)
+  })
+
+  it('are for the earliest leaf whose anchor stands, though an earlier one is in none yet', async () => {
+    const own = await startServer()
+    try {
+      const twice = digest(1)
+      const first = await pushAndSeal(own, [digest(2), twice])
+      const second = await pushAndSeal(own, [twice, digest(3)])
+      const third = await pushAndSeal(own, [twice])
+      const receiptOf = async () => {
+        const response = await own.call(`/v1/records/${twice.toString('hex')}/receipt`)
+        return { status: response.status, body: (await response.json()) as Partial<Receipt> }
+      }
+      expect(await receiptOf()).toMatchObject({ status: 202 })
+      await anchored(own, third)
+      await anchored(own, second)
+      expect(await receiptOf()).toMatchObject({ status: 200, body: { batch: { id: '2', leafIndex: 0 } } })
+      await anchored(own, first)
+      expect(await receiptOf()).toMatchObject({ status: 200, body: { batch: { id: '1', leafIndex: 1 } } })
+    } finally {
+      await own.close()
+    }
   })
 
   it('come many at once, a line each, in order', async () => {

@@ -2,12 +2,13 @@ import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { HoldfastError } from '../../src/core/errors.ts'
 import type { HttpDeps } from '../../src/http/deps.ts'
+import { REQUEST_BYTES } from '../../src/ingest/intake-queue.ts'
 import { until } from '../support/wait.ts'
 import { type ServerUnderTest, startServer } from './server-under-test.ts'
 
 let server: ServerUnderTest
 beforeEach(async () => {
-  server = await startServer({ limits: { maxPendingBytes: 64 * 1024 } })
+  server = await startServer({ limits: { maxPendingBytes: 2 * (32 * 1024 + REQUEST_BYTES) } })
 })
 afterEach(() => server.close())
 
@@ -111,6 +112,22 @@ describe('more than fits', () => {
     }
     expect(await server.stored()).toHaveLength(2 * 1024)
     expect(await server.metrics()).toContain('holdfast_http_problems_total{code="OVERLOADED"} 4')
+  })
+
+  it('counts what requests hold beside their hashes, so that single hashes have a limit as well', async () => {
+    const lock = await server.database.pool.connect()
+    await lock.query('begin')
+    await lock.query('lock table intake in access exclusive mode')
+    const requests = Array.from({ length: 20 }, (_, n) => push(`{"hash":"${hexOf(n)}"}`))
+    const statuses: number[] = []
+    for (const request of requests) void request.then(({ status }) => statuses.push(status))
+    const room = Math.floor((2 * (32 * 1024 + REQUEST_BYTES)) / (32 + REQUEST_BYTES))
+    await until(() => statuses.length === 20 - room, { what: 'the refusals' })
+    expect(new Set(statuses)).toEqual(new Set([503]))
+    await lock.query('rollback')
+    lock.release()
+    await Promise.all(requests)
+    expect(await server.stored()).toHaveLength(room)
   })
 })
 

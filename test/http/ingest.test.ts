@@ -89,6 +89,15 @@ describe('what is accepted is stored, in order', () => {
     expect(hexes(await server.stored())).toEqual(hexes(hashes))
   })
 
+  it.each([
+    ['a list of one', JSON.stringify({ hashes: [digest(3).toString('hex')] }), 'application/json'],
+    ['32 octets', digest(3), 'application/octet-stream'],
+    ['one line', `\n"${digest(3).toString('hex')}"\n`, 'application/x-ndjson'],
+  ])('one item, whose hash is named: %s', async (_name, body, type) => {
+    const hash = `0x${digest(3).toString('hex')}`
+    expect(await accepted(await post(body, type))).toEqual({ accepted: 1, hash })
+  })
+
   it('1,048,576 hashes in one body of octets', async () => {
     const body = Buffer.alloc(32 * 1_048_576, 7)
     expect(await accepted(await post(body, 'application/octet-stream'))).toEqual({ accepted: 1_048_576 })
@@ -161,7 +170,15 @@ const bad: [string, string | Buffer, string, number, Record<string, unknown>][] 
   ['an unsafe number in a record', '{"record":{"a":9007199254740993}}', 'INVALID_RECORD', 400, {}],
   ['a number beyond doubles', '{"record":1e400}', 'INVALID_RECORD', 400, {}],
   ['half a surrogate pair', '{"record":"\\ud800"}', 'INVALID_RECORD', 400, {}],
-  ['one bad record among good ones', '{"records":[1,{"a":1,"a":2}]}', 'INVALID_RECORD', 400, {}],
+  ['one bad record among good ones', '{"records":[1,{"a":1,"a":2}]}', 'INVALID_RECORD', 400, { index: 1 }],
+  ['a broken value among hashes', `{"hashes":["${hex}","${hex}",nope]}`, 'INVALID_JSON', 400, { index: 2 }],
+  [
+    'a fault deep in a record',
+    '{"records":[1,2,{"a":[0,{"b":1e400}]}]}',
+    'INVALID_RECORD',
+    400,
+    { index: 2 },
+  ],
   ['bytes that are not UTF-8', Buffer.from([0x7b, 0xff, 0x7d]), 'INVALID_ENCODING', 400, {}],
   [
     'a no-break space around the hash',
@@ -184,6 +201,7 @@ describe('what is refused leaves nothing behind', () => {
     const letter = await refused(await post(`{"hash":"0x${'ab'.repeat(31)}xy"}`))
     expect(letter.detail).toContain('Character "x" at position 64 is not a hex digit')
     const key = await refused(await post('{"record":{"list":[1,{"a":1,"a":2}]}}'))
+    expect(key).not.toHaveProperty('index')
     expect(key.detail).toMatch(/^Line 1, column \d+ \(\$\.record\.list\[1\]\.a\): the key "a" is there twice/)
   })
 
@@ -279,6 +297,14 @@ async function raw(
 const head = async (type: string, length: number) =>
   `POST /v1/records HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${await server.key('ingest')}\r\ncontent-type: ${type}\r\ncontent-length: ${length}\r\n\r\n`
 
+const problemIn = (answer: string) => JSON.parse(answer.slice(answer.indexOf('\r\n\r\n') + 4))
+/** As the same code is told elsewhere. */
+const INVALID_REQUEST = {
+  type: 'urn:holdfast:problem:invalid-request',
+  title: 'Request is not as documented',
+  code: 'INVALID_REQUEST',
+}
+
 describe('connections that misbehave', () => {
   it('an upload that is broken off stores nothing, and the server goes on', async () => {
     for (const type of ['application/json', 'application/octet-stream']) {
@@ -301,15 +327,22 @@ describe('connections that misbehave', () => {
 
   it('a body that does not come in time gets 408', async () => {
     const answer = await raw(`${await head('application/octet-stream', 64)}too little`)
-    expect(answer).toMatch(/^HTTP\/1\.1 408 /)
+    expect(answer).toMatch(/^HTTP\/1\.1 408 Request Timeout\r\n/)
+    expect(problemIn(answer)).toMatchObject({ status: 408, ...INVALID_REQUEST })
     expect(answer).toContain('content-type: application/problem+json'.replace('content-type', 'Content-Type'))
     expect(await server.stored()).toEqual([])
   })
 
   it('what is not HTTP gets 400', async () => {
     const answer = await raw('hello\r\n\r\n')
-    expect(answer).toMatch(/^HTTP\/1\.1 400 /)
-    expect(answer).toContain('"code":"INVALID_REQUEST"')
+    expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/)
+    expect(problemIn(answer)).toMatchObject({ status: 400, ...INVALID_REQUEST })
+  })
+
+  it('headers that are too large get 431', async () => {
+    const answer = await raw(`GET /livez HTTP/1.1\r\nhost: x\r\nx-long: ${'a'.repeat(40_000)}\r\n\r\n`)
+    expect(answer).toMatch(/^HTTP\/1\.1 431 /)
+    expect(problemIn(answer)).toMatchObject({ status: 431, ...INVALID_REQUEST })
   })
 })
 

@@ -1,6 +1,9 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import Ajv2020 from 'ajv/dist/2020.js'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { HealthCheck } from '../../src/http/deps.ts'
+import type { Source } from '../../src/store/sources.ts'
 import { until } from '../support/wait.ts'
 import { type ServerUnderTest, startServer } from './server-under-test.ts'
 
@@ -115,6 +118,28 @@ describe('GET /v1/events', () => {
     await until(() => server.listeners() === 1, { what: 'the end of a subscription' })
     second.close()
     await until(() => server.listeners() === 0, { what: 'the end of the other' })
+  })
+
+  it('is not begun for one who left while the key was looked up', async () => {
+    let known: ((source: Source) => void) | undefined
+    const slow = await startServer({
+      replace: { findSource: () => new Promise((resolve) => (known = resolve)) },
+    })
+    try {
+      const { hostname, port } = new URL(slow.url)
+      const socket = connect(Number(port), hostname)
+      socket.write('GET /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer hf_any\r\n\r\n')
+      await until(() => known, { what: 'the look-up' })
+      socket.destroy()
+      await once(socket, 'close')
+      // By the time that a later request is answered, the server has seen the end of this connection.
+      expect((await slow.call('/livez')).status).toBe(200)
+      known!({ id: 1, name: 'auditor', scopes: ['audit'] })
+      expect((await slow.call('/livez')).status).toBe(200)
+      expect(slow.listeners()).toBe(0)
+    } finally {
+      await slow.close()
+    }
   })
 
   it('ends when the server closes', async () => {

@@ -26,11 +26,11 @@ describe('reads and ingest have connections of their own', () => {
     await served.close()
   })
 
-  const push = (n: number) =>
+  const push = (n: number, apiKey = served.apiKey) =>
     fetch(`${url}/v1/records`, {
       method: 'POST',
       body: digest(n),
-      headers: { authorization: `Bearer ${served.apiKey}`, 'content-type': 'application/octet-stream' },
+      headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/octet-stream' },
     })
   const record = (n: number) => fetch(`${url}/v1/records/${digest(n).toString('hex')}`)
 
@@ -48,13 +48,15 @@ describe('reads and ingest have connections of their own', () => {
       { what: `all of ${name} to be stuck` },
     )
 
-  it('so that reads which hang hold up no push', async () => {
+  it('so that reads which hang hold up no push, whether its key was seen before or not', async () => {
     expect((await push(2)).status).toBe(202)
+    const fresh = await served.createKey('fresh', 'ingest')
     await gate.query('begin')
     await gate.query('lock table leaf_page in access exclusive mode')
     const readers = Array.from({ length: MANY }, () => record(1))
     await allStuck('holdfast-read')
     expect((await push(3)).status).toBe(202)
+    expect((await push(30, fresh)).status).toBe(202)
     await gate.query('commit')
     for (const { status } of await Promise.all(readers)) expect(status).toBe(200)
   })

@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { openDatabase } from '../../src/store/database.ts'
 import { createServed, digest, type Served } from '../e2e/served.ts'
 import { type ServerUnderTest, startServer } from '../http/server-under-test.ts'
 import { until } from '../support/wait.ts'
@@ -40,9 +41,29 @@ describe('a database whose default is synchronous_commit = off', () => {
     expect((await fresh.query('show synchronous_commit')).rows).toEqual([{ synchronous_commit: 'off' }])
     await fresh.end()
 
-    const daemon = await served.start()
-    await daemon.client.push(digest(1))
-    await daemon.client.waitForReceipt(digest(1), { timeoutMs: 20_000, pollMs: 100 })
+    await expectCommittedWithItOn(1)
+  })
+
+  it('nor does a DATABASE_URL with options of its own, which are kept', async () => {
+    const url = new URL(served.database.url)
+    url.searchParams.set('options', '-c synchronous_commit=off -c work_mem=7MB')
+    await expectCommittedWithItOn(2, url.href)
+    const database = openDatabase({ url: url.href, poolSize: 1, name: 'test' })
+    try {
+      expect((await database.pool.query('show work_mem')).rows).toEqual([{ work_mem: '7MB' }])
+    } finally {
+      await database.close()
+    }
+  })
+
+  /** Pushes, seals and anchors one record, and reads how the writers of each step committed. */
+  async function expectCommittedWithItOn(record: number, databaseUrl?: string): Promise<void> {
+    await client.query('truncate witness')
+    const daemon = await served.start(databaseUrl === undefined ? {} : { databaseUrl })
+    await daemon.client.push(digest(record))
+    await daemon.client.waitForReceipt(digest(record), { timeoutMs: 20_000, pollMs: 100 })
+    daemon.run.kill('SIGTERM')
+    await daemon.run.exit()
     const { rows } = await client.query(
       'select distinct about, writer, synchronous_commit from witness order by about',
     )
@@ -52,7 +73,7 @@ describe('a database whose default is synchronous_commit = off', () => {
       { about: 'batch', writer: 'holdfast-seal', synchronous_commit: 'on' },
       { about: 'intake', writer: 'holdfast-ingest', synchronous_commit: 'on' },
     ])
-  })
+  }
 })
 
 describe('an acknowledgement', () => {

@@ -248,3 +248,19 @@ it('the loop seals within its age, takes over a lease that ran out, and gives it
   await loop.close()
   expect(await acquireLease(database.pool, 'seal', 'next', 1_000)).not.toBeNull()
 })
+
+it('a chunk from a daemon whose clock is ahead is sealed at once, not when this clock has caught up', async () => {
+  const sealed: number[] = []
+  await push(digests(0, 10), 1, Date.now() + 3_600_000)
+  await database.pool.query(`update lease set until = '-infinity'`)
+  const loop = startSealLoop({
+    database,
+    owner: 'loop',
+    options: { maxAgeMs: 50, maxLeaves: 1000, leaseTtlMs: 5_000, mergeFanOut: 4 },
+    clock: systemClock,
+    logger: silentLogger,
+    onSealed: ({ leafCount }) => sealed.push(leafCount),
+  })
+  await until(() => sealed.length === 1, { within: 5_000, what: 'the batch' })
+  await loop.close()
+})

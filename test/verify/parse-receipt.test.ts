@@ -74,6 +74,11 @@ describe('a receipt document', () => {
     ['/path', Array(65).fill(good.leaf), /longer than 64/],
     ['/path/0', '0x', /64/],
     ['/anchors', [], /at least one/],
+    [
+      '/anchors/1',
+      { ...good.anchors[0], status: 'finalized' },
+      /registry, publisher and root of \/anchors\/0/,
+    ],
     ['/anchors', Array(MAX_ANCHORS + 1).fill(good.anchors[0]), /more than/],
     ['/anchors/0/chainId', '31337', /eip155/],
     ['/anchors/0/chainId', 'eip155:031337', /eip155/],

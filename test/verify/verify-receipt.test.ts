@@ -102,7 +102,8 @@ describe('a good receipt', () => {
     for (const expected of [{ registry: other }, { publisher: other }]) {
       const result = await verify(receipt, { expect: expected })
       expect(result).toMatchObject({ valid: false, conclusive: true })
-      expect(failed(result)).toEqual([`anchors[0].${Object.keys(expected)[0]}`])
+      expect(failed(result)).toEqual([`anchors[0].${Object.keys(expected)[0]}`, 'anchors[0].chain'])
+      expect(detailOf(result, 'anchors[0].chain')).toContain('Not read')
     }
     await expect(verify(receipt, { expect: { registry: '0x12' } })).rejects.toMatchObject({
       code: 'INVALID_REQUEST',
@@ -277,13 +278,12 @@ describe('a false receipt', () => {
 
   it('with one good and one false anchor is invalid', async () => {
     const two = changed((copy) => {
-      copy.anchors.push({ ...structuredClone(copy.anchors[0]!), blockTime: '2020-01-01T00:00:00.000Z' })
+      copy.anchors.push({ ...structuredClone(copy.anchors[0]!), publisher: DEV_ACCOUNTS[1].address as Hex })
     })
-    two.receivedAt = '2019-12-31T00:00:00.000Z'
     const result = await verify(two)
     expect(result).toMatchObject({ valid: false, conclusive: true })
     expect(result.anchors.map(({ ok }) => ok)).toEqual([true, false])
-    expect(failed(result)).toEqual(['anchors[1].time'])
+    expect(failed(result)).toEqual(['anchors[1].event'])
   })
 
   it('that is no receipt is a failed check, not an error', async () => {
@@ -393,6 +393,51 @@ describe('a chain that cannot be read', () => {
     } finally {
       silent.closeAllConnections()
       await new Promise((done) => silent.close(done))
+    }
+  })
+
+  it('that is slow for many anchors ends with the time for the whole check, none of them read', async () => {
+    let calls = 0
+    const silent = createServer(() => {
+      calls++
+    })
+    await new Promise<void>((done) => silent.listen(0, '127.0.0.1', done))
+    try {
+      const rpcUrl = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
+      const [anchor] = receipt.anchors
+      const anchors = DEV_ACCOUNTS.map(({ address }) => ({ ...anchor!, publisher: address as Hex }))
+      const startedAt = performance.now()
+      const result = await verifyReceipt(
+        { ...receipt, anchors },
+        { rpc: { 31337: rpcUrl }, timeoutMs: 10_000, deadlineMs: 300 },
+      )
+      expect(performance.now() - startedAt).toBeLessThan(5_000)
+      expect(result).toMatchObject({ valid: false, conclusive: false })
+      expect(calls).toBe(1)
+      for (const i of anchors.keys()) {
+        expect(detailOf(result, `anchors[${i}].chain`)).toContain('the time for the whole check was over')
+      }
+    } finally {
+      silent.closeAllConnections()
+      await new Promise((done) => silent.close(done))
+    }
+  })
+
+  it('is not asked about an anchor of another registry or publisher than the expected', async () => {
+    const asked: string[] = []
+    const proxy = await startProxy((method, result) => {
+      asked.push(method)
+      return result
+    })
+    try {
+      for (const expect of [{ registry: DEV_ACCOUNTS[1].address }, { publisher: DEV_ACCOUNTS[1].address }]) {
+        await verifyReceipt(receipt, { rpc: { 31337: proxy.url }, expect })
+      }
+      expect(asked).toEqual([])
+      expect((await verifyReceipt(receipt, { rpc: { 31337: proxy.url } })).valid).toBe(true)
+      expect(asked).not.toEqual([])
+    } finally {
+      await proxy.close()
     }
   })
 

@@ -10,9 +10,14 @@ import type { Auth } from '../auth.ts'
 import { jsonBytes } from '../content-types.ts'
 import type { HttpDeps } from '../deps.ts'
 import { onlyKey, parseHashList, parseJsonBody } from '../parse-items.ts'
+import { createPlaces } from '../places.ts'
 import { RECEIPT_SCHEMA, RECEIPTS_SCHEMA, RECORD_SCHEMA, VERIFY_SCHEMA } from '../schemas.ts'
 
 const MAX_RECEIPTS = 1_000
+/** Each asks the database again and again for as long as its reader reads. */
+const READERS_AT_ONCE = 16
+/** A reader of many receipts that takes none for this long is cut off. */
+const READER_STALL_MS = 30_000
 /** Verifying asks RPC endpoints on the caller's behalf, so few at a time. */
 const VERIFIES_AT_ONCE = 16
 const PENDING_RETRY_SECONDS = 5
@@ -22,7 +27,9 @@ type HashParams = { Params: { hash: string } }
 export function registerReceipts(app: FastifyInstance, deps: HttpDeps & { auth: Auth }): void {
   const { prover } = deps
   const guard = deps.settings.publicReceipts ? {} : { onRequest: deps.auth.require('audit') }
-  let verifying = 0
+  const stallMs = deps.settings.readerStallMs ?? READER_STALL_MS
+  const readers = createPlaces(READERS_AT_ONCE, 'Too many receipts are being read at once; ask again.')
+  const verifiers = createPlaces(VERIFIES_AT_ONCE, 'Too many receipts are being verified at once; ask again.')
 
   app.get<HashParams>('/v1/records/:hash', { ...guard, schema: RECORD_SCHEMA }, async (request) => {
     const hash = parseHash(request.params.hash)
@@ -43,21 +50,33 @@ export function registerReceipts(app: FastifyInstance, deps: HttpDeps & { auth: 
 
   app.post('/v1/receipts', { ...guard, schema: RECEIPTS_SCHEMA, ...unvalidated }, async (request, reply) => {
     const hashes = parseHashList(jsonBytes(request.body), MAX_RECEIPTS)
+    const leave = readers.take()
     const answers = prover.receipts(hashes)
-    // The first answer before the status line, so that a database that is away is a 503 and not a broken stream.
-    const first = await answers.next()
-    reply.header('content-type', 'application/x-ndjson; charset=utf-8')
-    return reply.send(Readable.from(linesOf(first, answers, deps.logger), { objectMode: false }))
+    try {
+      // The first answer before the status line, so that a database that is away is a 503 and not a broken stream.
+      const first = await answers.next()
+      const stall = setTimeout(() => reply.raw.destroy(), stallMs)
+      const lines = Readable.from(
+        linesOf(first, answers, { logger: deps.logger, onLine: () => stall.refresh() }),
+        {
+          objectMode: false,
+        },
+      )
+      lines.once('close', () => {
+        clearTimeout(stall)
+        leave()
+      })
+      reply.header('content-type', 'application/x-ndjson; charset=utf-8')
+      return reply.send(lines)
+    } catch (error) {
+      leave()
+      throw error
+    }
   })
 
   app.post('/v1/verify', { ...guard, schema: VERIFY_SCHEMA, ...unvalidated }, async (request) => {
     const [kind, value] = onlyKey(parseJsonBody(jsonBytes(request.body)), ['receipt', 'hash', 'record'])
-    if (verifying >= VERIFIES_AT_ONCE) {
-      throw new HoldfastError('OVERLOADED', 'Too many receipts are being verified at once; ask again.', {
-        retryAfter: 2,
-      })
-    }
-    verifying++
+    const leave = verifiers.take()
     try {
       if (kind === 'receipt') return await deps.verify(value)
       const hash = kind === 'hash' ? parseHash(value) : recordHash(value)
@@ -65,7 +84,7 @@ export function registerReceipts(app: FastifyInstance, deps: HttpDeps & { auth: 
       if (found?.kind === 'receipt') return await deps.verify(found.receipt)
       return notProven(hash, found)
     } finally {
-      verifying--
+      leave()
     }
   })
 }
@@ -84,10 +103,11 @@ function unknownRecord(hash: Buffer): never {
 async function* linesOf<T>(
   first: IteratorResult<T>,
   rest: AsyncIterator<T>,
-  logger: Logger,
+  { logger, onLine }: { logger: Logger; onLine(): void },
 ): AsyncGenerator<Buffer> {
   try {
     for (let next = first; !next.done; next = await rest.next()) {
+      onLine()
       yield Buffer.from(`${JSON.stringify(next.value)}\n`)
     }
   } catch (error) {

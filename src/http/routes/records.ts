@@ -2,13 +2,13 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { HoldfastError } from '../../core/errors.ts'
-import { toHex } from '../../core/hash.ts'
+import { HASH_BYTES, toHex } from '../../core/hash.ts'
 import type { Auth } from '../auth.ts'
 import type { UploadBudget } from '../body.ts'
 import { acceptBodies, type Body, unsupported } from '../content-types.ts'
 import type { HttpDeps } from '../deps.ts'
-import { ingestStream, STREAM_MEMORY_BYTES } from '../ingest-stream.ts'
-import { parseItems, singleHashDigits } from '../parse-items.ts'
+import { ingestStream, streamMemoryBytes } from '../ingest-stream.ts'
+import { type Items, parseItems, singleHashDigits } from '../parse-items.ts'
 import { INGEST_SCHEMA } from '../schemas.ts'
 
 const JSON_TYPE = 'application/json; charset=utf-8'
@@ -43,7 +43,7 @@ export function registerRecords(
       )
     }
     intake.push(request.source!.id, bytes).then(
-      (receivedAtMs) => acknowledge(reply, count, receivedAtMs, ''),
+      (receivedAtMs) => acknowledge(reply, count, receivedAtMs, count === 1 ? oneHash(bytes) : ''),
       (error) => reply.send(error),
     )
   }
@@ -59,7 +59,7 @@ export function registerRecords(
       return
     }
     const { kind, hashes } = parseItems(body)
-    const extra = kind === 'hashes' ? '' : named(kind, hashes)
+    const extra = named(kind, hashes)
     intake.push(sourceId, hashes).then(
       (receivedAtMs) => acknowledge(reply, hashes.length / 32, receivedAtMs, extra),
       (error) => reply.send(error),
@@ -67,19 +67,21 @@ export function registerRecords(
   }
 
   async function pushStream(request: FastifyRequest, reply: FastifyReply, stream: IncomingMessage) {
-    const refused = uploads.take(STREAM_MEMORY_BYTES)
+    const contentLength = lengthOf(stream)
+    const memory = streamMemoryBytes(contentLength)
+    const refused = uploads.take(memory)
     if (refused) throw refused
     try {
       const sourceId = request.source!.id
-      const { accepted, receivedAtMs } = await ingestStream(stream, {
+      const { accepted, receivedAtMs, only } = await ingestStream(stream, {
         push: (hashes) => intake.push(sourceId, hashes),
-        contentLength: lengthOf(stream),
+        contentLength,
       })
-      acknowledge(reply, accepted, receivedAtMs, '')
+      acknowledge(reply, accepted, receivedAtMs, only ? oneHash(only) : '')
     } catch (error) {
       reply.send(error)
     } finally {
-      uploads.give(STREAM_MEMORY_BYTES)
+      uploads.give(memory)
     }
   }
 
@@ -101,12 +103,17 @@ export function registerRecords(
   )
 }
 
-function named(kind: 'hash' | 'record' | 'records', hashes: Buffer): string {
-  if (kind !== 'records') return `,"hash":"${toHex(hashes)}"`
+/** The member of an acknowledgement that names what was stored: the hash of one item, the hashes made of records. */
+function named(kind: Items['kind'], hashes: Buffer): string {
+  if (kind !== 'records') return hashes.length === HASH_BYTES ? oneHash(hashes) : ''
   const each = Array.from({ length: hashes.length / 32 }, (_, i) =>
     toHex(hashes.subarray(i * 32, i * 32 + 32)),
   )
   return `,"hashes":${JSON.stringify(each)}`
+}
+
+function oneHash(hash: Uint8Array): string {
+  return `,"hash":"${toHex(hash)}"`
 }
 
 function lengthOf(stream: IncomingMessage): number | undefined {

@@ -26,6 +26,8 @@ export function registerStatus(app: FastifyInstance, deps: HttpDeps & { auth: Au
     }
     reply.hijack()
     const stream = reply.raw
+    // Whoever left while the key was looked up is not told of any more: the stream's end was before.
+    if (stream.destroyed) return
     stream.writeHead(200, {
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store',

