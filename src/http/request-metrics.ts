@@ -9,13 +9,14 @@ export type RequestMetrics = {
 const HAND_OVER_MS = 1_000
 
 /**
- * Counts requests by route and status. The counts are gathered in plain numbers and handed over once a second, so that
- * a request costs one look-up.
+ * Counts answers by route and status, event streams aside. The counts are gathered in plain numbers and handed over
+ * once a second, so that a request costs one look-up; and as an answer is sent rather than when it is through, for which
+ * Fastify would have to listen to each response.
  */
 export function countRequests(app: FastifyInstance, metrics: Metrics): RequestMetrics {
   const counts = new Map<string, Map<number, number>>()
 
-  app.addHook('onResponse', (request, reply, done) => {
+  app.addHook('onSend', (request, reply, _payload, done) => {
     const route = request.is404 ? 'none' : (request.routeOptions.url ?? 'none')
     let byStatus = counts.get(route)
     if (byStatus === undefined) {
