@@ -8,6 +8,7 @@ export type EndpointHealth = {
   state: 'ok' | 'failing' | 'wrong_chain' | 'unknown'
   /** Newest block it has shown. */
   head: number | null
+  /** In a row: calls that failed, or looks at the chain that it could not serve to their end. */
   failures: number
   lastError: string | null
 }
@@ -20,8 +21,12 @@ export type Endpoint = {
    * @throws RpcAnswerError, RpcTransportError, HoldfastError WRONG_CHAIN
    */
   call(method: string, params: readonly unknown[]): Promise<unknown>
-  /** Backs off as after a failure: it answers, but not with what is needed. */
-  penalise(error: unknown): void
+  /** A look at the chain through it failed: it may answer, but not all that is needed. */
+  lookFailed(error: unknown): void
+  /** A look at the chain through it came to its end: only this makes up for those that failed. */
+  lookDone(): void
+  /** Whether it failed a look lately, so that others are looked through first. It is sent to all the same. */
+  isSetAside(): boolean
   /** Remembers the newest block it has shown. */
   sawHead(head: number): void
   health(): EndpointHealth
@@ -34,6 +39,9 @@ const FIRST_WAIT_MS = 250
 const LONGEST_WAIT_MS = 30_000
 /** An endpoint that asks for longer is asked again all the same: its wish must not outlast a deadline. */
 const LONGEST_ASKED_MS = 300_000
+/** Another is looked through first for this long after a failed look, and twice as long after each further one. */
+const FIRST_ASIDE_MS = 30_000
+const LONGEST_ASIDE_MS = 600_000
 /** JSON-RPC codes by which gateways say "too many requests". */
 const LIMIT_CODES = new Set([429, -32005, -32097])
 
@@ -53,6 +61,9 @@ export function createEndpoint(options: {
   const labels = { chain: String(chainId), endpoint: name }
   let failures = 0
   let notBefore = 0
+  let failedLooks = 0
+  let asideUntil = 0
+  let lookError: string | null = null
   let chainProbe: Promise<void> | null = null
   let wrongChain = false
   let answered = false
@@ -102,7 +113,7 @@ export function createEndpoint(options: {
     notBefore = 0
     answered = true
     lastError = null
-    metrics.gauge('holdfast_rpc_up', 1, labels)
+    if (failedLooks === 0) metrics.gauge('holdfast_rpc_up', 1, labels)
   }
 
   function failed(error: unknown): void {
@@ -125,7 +136,23 @@ export function createEndpoint(options: {
   return {
     name,
     call,
-    penalise: failed,
+    lookFailed(error) {
+      failedLooks += 1
+      lookError = error instanceof Error ? error.message : String(error)
+      asideUntil =
+        clock.now() + Math.min(LONGEST_ASIDE_MS, FIRST_ASIDE_MS * 2 ** Math.min(failedLooks - 1, 20))
+      metrics.gauge('holdfast_rpc_up', 0, labels)
+      metrics.count('holdfast_rpc_failures_total', 1, labels)
+      if (failedLooks === 1) logger.warn({ endpoint: name, err: error }, 'rpc endpoint lacks what is needed')
+    },
+    lookDone() {
+      if (failedLooks > 0) logger.info({ endpoint: name }, 'rpc endpoint has what is needed again')
+      failedLooks = 0
+      asideUntil = 0
+      lookError = null
+      if (failures === 0) metrics.gauge('holdfast_rpc_up', 1, labels)
+    },
+    isSetAside: () => clock.now() < asideUntil,
     sawHead(number) {
       head = number
       metrics.gauge('holdfast_rpc_head', number, labels)
@@ -133,10 +160,16 @@ export function createEndpoint(options: {
     waitMs: () => Math.max(0, notBefore - clock.now()),
     health: () => ({
       name,
-      state: wrongChain ? 'wrong_chain' : failures > 0 ? 'failing' : answered ? 'ok' : 'unknown',
+      state: wrongChain
+        ? 'wrong_chain'
+        : failures + failedLooks > 0
+          ? 'failing'
+          : answered
+            ? 'ok'
+            : 'unknown',
       head,
-      failures,
-      lastError,
+      failures: Math.max(failures, failedLooks),
+      lastError: lastError ?? lookError,
     }),
     close: rpc.close,
   }

@@ -34,6 +34,23 @@ export class RpcTransportError extends Error {
   }
 }
 
+/** A result, but not of the form that the method promises. */
+export class MalformedAnswerError extends Error {
+  constructor(message: string, options: { cause: unknown }) {
+    super(message, options)
+    this.name = 'MalformedAnswerError'
+  }
+}
+
+/** Whether it is the endpoint that failed, so that another one may do better. */
+export function isEndpointFault(error: unknown): error is Error {
+  return (
+    error instanceof RpcAnswerError ||
+    error instanceof RpcTransportError ||
+    error instanceof MalformedAnswerError
+  )
+}
+
 export type JsonRpc = {
   /**
    * @throws RpcAnswerError when the endpoint answered with an error

@@ -23,7 +23,7 @@ import type { AnchorContext } from './context.ts'
 import type { ChainView } from './endpoints.ts'
 import { applyFinding, type Change } from './follow.ts'
 import { contradictsFinal, type Finding, inspectAnchor, type Sight } from './inspect.ts'
-import { RpcAnswerError, RpcTransportError } from './json-rpc.ts'
+import { isEndpointFault } from './json-rpc.ts'
 import { planAnchor } from './plan.ts'
 import { balanceDays, type Hindrance } from './spending.ts'
 import { payloadOf } from './submit.ts'
@@ -44,14 +44,27 @@ export type PassReport = {
  * @throws HoldfastError CHAIN_UNAVAILABLE, WRONG_CHAIN, DATABASE_UNAVAILABLE (all: try again later), LEASE_LOST
  */
 export async function runPass(context: AnchorContext): Promise<PassReport> {
-  const view = await context.endpoints.view()
-  try {
-    return await lookThrough(context, view)
-  } catch (error) {
-    if (!(error instanceof RpcAnswerError || error instanceof RpcTransportError)) throw error
-    if (error instanceof RpcAnswerError) view.penalise(error)
-    throw new HoldfastError('CHAIN_UNAVAILABLE', `${view.endpoint}: ${error.message}`, { cause: error })
+  const failures: { view: ChainView; error: Error }[] = []
+  for (const view of await context.endpoints.views()) {
+    try {
+      const report = await lookThrough(context, view)
+      view.lookDone()
+      return report
+    } catch (error) {
+      // Whatever was done so far through this endpoint stands, and is found done through the next one.
+      if (!isEndpointFault(error) && !isWrongChain(error)) throw error
+      view.lookFailed(error)
+      failures.push({ view, error })
+    }
   }
+  const wrong = failures.map(({ error }) => error).find(isWrongChain)
+  if (wrong !== undefined) throw wrong
+  const detail = failures.map(({ view, error }) => `${view.endpoint}: ${error.message}`).join('; ')
+  throw new HoldfastError('CHAIN_UNAVAILABLE', detail, { cause: failures[0]?.error })
+}
+
+function isWrongChain(error: unknown): error is HoldfastError {
+  return error instanceof HoldfastError && error.code === 'WRONG_CHAIN'
 }
 
 async function lookThrough(context: AnchorContext, view: ChainView): Promise<PassReport> {

@@ -4,7 +4,7 @@ import { toHex } from '../../src/core/hash.ts'
 import { noMetrics, systemClock } from '../../src/core/ports.ts'
 import { startTestAnvil, type TestAnvil } from '../support/anvil.ts'
 import { until } from '../support/wait.ts'
-import { type FaultProxy, startFaultProxy } from './support/fault-proxy.ts'
+import { type Fault, type FaultProxy, startFaultProxy } from './support/fault-proxy.ts'
 import { createStage, recordingLogger, type Stage } from './support/harness.ts'
 
 let stage: Stage
@@ -84,6 +84,50 @@ describe('several endpoints', () => {
     await stage.anvil.mine(5)
     await stage.untilAnchor('a final anchor', (anchor) => anchor.state === 'finalized')
     expect(stage.events.map((event) => event.type)).toEqual(['anchored', 'finalized'])
+  })
+})
+
+describe('an endpoint that answers, but not all that is needed', () => {
+  const faults: Record<string, Fault> = {
+    'with an error': { kind: 'error', code: -32601, message: 'no such method' },
+    'with nothing': { kind: 'hang' },
+    'with null': { kind: 'result', result: null },
+  }
+  for (const [how, fault] of Object.entries(faults)) {
+    it(`${how}, does not hold up a chain whose other endpoint does, however rare the looks`, async () => {
+      stage = await createStage({ chain: { pollIntervalMs: 3_600_000 } })
+      const half = await proxyOf(stage.anvil.url)
+      half.rule = ({ method }) => (method === 'eth_getBalance' ? fault : undefined)
+      stage.chain.rpcUrls = [half.url, stage.anvil.url]
+      let later = 0
+      const anchorer = await stage.anchorer({
+        clock: { now: () => Date.now() + later },
+        rpcTimeoutMs: 200,
+      })
+      await until(() => anchorer.status().head !== null, { what: 'a first look, through the other one' })
+      const asked = half.count('eth_getBalance')
+      later += 700_000
+      await stage.seal()
+      await anchorer.tick()
+      expect(half.count('eth_getBalance')).toBe(asked + 1)
+      expect(await stage.attempts()).toMatchObject([{ state: 'sent' }])
+      expect(anchorer.status()).toMatchObject({
+        reason: null,
+        endpoints: [{ state: 'failing', failures: 2 }, { state: 'ok' }],
+      })
+    })
+  }
+
+  it('is given the bytes all the same', async () => {
+    stage = await createStage()
+    const half = await proxyOf(stage.anvil.url)
+    half.rule = ({ method }) => (method === 'eth_getBalance' ? faults['with null'] : undefined)
+    const deaf = await proxyOf(stage.anvil.url)
+    deaf.rule = ({ method }) => (method === 'eth_sendRawTransaction' ? { kind: 'drop_request' } : undefined)
+    stage.chain.rpcUrls = [half.url, deaf.url]
+    await stage.seal()
+    await (await stage.anchorer()).tick()
+    await expectAnchored()
   })
 })
 
