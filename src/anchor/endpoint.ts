@@ -44,6 +44,8 @@ const FIRST_ASIDE_MS = 30_000
 const LONGEST_ASIDE_MS = 600_000
 /** JSON-RPC codes by which gateways say "too many requests". */
 const LIMIT_CODES = new Set([429, -32005, -32097])
+/** HTTP statuses by which gateways say the same, or that nobody is behind them, whatever error they put in the body. */
+const BUSY_STATUSES = new Set([429, 502, 503, 504])
 
 export function createEndpoint(options: {
   url: string
@@ -86,7 +88,7 @@ export function createEndpoint(options: {
       if (!wrongChain) return
       throw new HoldfastError('WRONG_CHAIN', `${name} serves chain ${id}, not ${chainId}.`)
     } catch (error) {
-      if (!(error instanceof RpcTransportError)) failed(error)
+      if (error instanceof HoldfastError || !isOutage(error)) failed(error)
       chainProbe = null
       throw error
     }
@@ -99,8 +101,8 @@ export function createEndpoint(options: {
       succeeded()
       return result
     } catch (error) {
-      if (error instanceof RpcAnswerError && !LIMIT_CODES.has(error.code)) succeeded()
-      else failed(error)
+      if (isOutage(error)) failed(error)
+      else succeeded()
       throw error
     } finally {
       metrics.observe('holdfast_rpc_seconds', (clock.now() - startedAt) / 1000, { ...labels, method })
@@ -173,6 +175,12 @@ export function createEndpoint(options: {
     }),
     close: rpc.close,
   }
+}
+
+/** Whether the endpoint gave no answer to this call and is to be left alone for a while. */
+function isOutage(error: unknown): boolean {
+  if (!(error instanceof RpcAnswerError)) return true
+  return LIMIT_CODES.has(error.code) || BUSY_STATUSES.has(error.status)
 }
 
 /** Distinct, and without what may be secret. */

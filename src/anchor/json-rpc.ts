@@ -4,14 +4,22 @@
 export class RpcAnswerError extends Error {
   readonly code: number
   readonly data: unknown
+  /** HTTP status that the error came with. */
+  readonly status: number
   readonly retryAfterMs: number | undefined
 
-  constructor(code: number, message: string, data: unknown, retryAfterMs?: number) {
+  constructor(
+    code: number,
+    message: string,
+    data?: unknown,
+    http: { status?: number; retryAfterMs?: number | undefined } = {},
+  ) {
     super(message)
     this.name = 'RpcAnswerError'
     this.code = code
     this.data = data
-    this.retryAfterMs = retryAfterMs
+    this.status = http.status ?? 200
+    this.retryAfterMs = http.retryAfterMs
   }
 }
 
@@ -104,7 +112,8 @@ function resultOf(id: number, response: Response, text: string): unknown {
   const answer = parse(text)
   if (answer !== undefined) {
     if (isErrorObject(answer.error) && (answer.id === id || answer.id === null || answer.id === undefined)) {
-      throw new RpcAnswerError(answer.error.code, answer.error.message, answer.error.data, retryAfterMs)
+      const { code, message, data } = answer.error
+      throw new RpcAnswerError(code, message, data, { status: response.status, retryAfterMs })
     }
     if (answer.id === id && 'result' in answer) return answer.result
   }

@@ -197,6 +197,29 @@ describe('an endpoint', () => {
     endpoint.close()
   })
 
+  it('that answers 429 or 503 is left alone as long as it asks, whatever error it puts in the body', async () => {
+    const body = JSON.stringify({ id: null, error: { code: -32000, message: 'compute units exceeded' } })
+    for (const status of [429, 503]) {
+      const proxy = await proxyOf('')
+      proxy.rule = () => ({ kind: 'http', status, headers: { 'retry-after': '7' }, body })
+      const endpoint = createEndpoint({
+        url: proxy.url,
+        name: 'busy',
+        chainId: 1,
+        timeoutMs: 1_000,
+        clock: { now: () => 0 },
+        logger: recordingLogger(),
+        metrics: noMetrics,
+        random: () => 1,
+      })
+      await expect(endpoint.call('eth_blockNumber', [])).rejects.toThrow('compute units exceeded')
+      expect(endpoint.waitMs()).toBe(7_000)
+      expect(endpoint.health()).toMatchObject({ state: 'failing', failures: 1 })
+      await expect(endpoint.call('eth_blockNumber', [])).rejects.toThrow('backing off')
+      endpoint.close()
+    }
+  })
+
   it('gets the user and password of its URL as a header, and they are in no log', async () => {
     const anvil = await startTestAnvil()
     const logger = recordingLogger()
