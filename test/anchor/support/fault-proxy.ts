@@ -28,6 +28,8 @@ export type FaultProxy = {
   count(method: string): number
   /** Decides for each request; undefined lets it through. */
   rule: (request: RpcRequest) => Fault | undefined
+  /** Changes the results of requests that are let through. */
+  edit?: (request: RpcRequest, result: unknown) => void
   /** Awaited before a request is looked at; the node has seen nothing of it by then. */
   before?: (request: RpcRequest) => Promise<void>
   /** Where requests go; may be changed at any time. */
@@ -83,7 +85,14 @@ async function handle(proxy: FaultProxy, incoming: IncomingMessage, response: Se
     response.setHeader('content-type', 'application/json')
     response.end(JSON.stringify({ jsonrpc: '2.0', id: request.id, ...value }))
   }
-  if (fault === undefined) return void response.end(await forward())
+  if (fault === undefined) {
+    const text = await forward()
+    if (proxy.edit === undefined) return void response.end(text)
+    const { result, error } = JSON.parse(text) as { result?: unknown; error?: unknown }
+    if (error !== undefined) return answer({ error })
+    proxy.edit(request, result)
+    return answer({ result })
+  }
   switch (fault.kind) {
     case 'drop_reply':
       await forward()
