@@ -10,7 +10,16 @@ import { type Offer, type Quote, quoteFees, raiseOffer } from './fees.ts'
 import { livingAttempts, type Sight } from './inspect.ts'
 import type { SendOutcome } from './send-outcome.ts'
 import { type Hindrance, spendingHindrance } from './spending.ts'
-import { noopPayload, offerOf, outbid, type Payload, payloadOf, sendAttempt, submitAnchor } from './submit.ts'
+import {
+  firstPayload,
+  noopPayload,
+  offerOf,
+  outbid,
+  type Payload,
+  payloadOf,
+  sendAttempt,
+  submitAnchor,
+} from './submit.ts'
 
 /** A registry call that failed is tried with twice the gas; failing again, the account is paused. */
 const MAX_REVERTS = 2
@@ -59,17 +68,12 @@ export async function startAnchor(
     await pause(context, 'reverted', detail)
     return explain(context, anchor, { reason: 'paused', detail })
   }
-  const base = payloadOf(anchor)
-  const payload = { ...base, gasLimit: base.gasLimit * 2 ** Math.min(reverts, MAX_DOUBLINGS) }
+  const factor = 2 ** Math.min(reverts, MAX_DOUBLINGS)
+  const payload = firstPayload(context.chain, anchor.root, factor)
   const check = await signingHindrance(context, sight, account, payload)
   if (check.hindrance !== null) return explain(context, anchor, check.hindrance)
-  const { attempt, outcome } = await submitAnchor(
-    context,
-    anchor,
-    account.nextNonce,
-    payload,
-    check.quote.offer,
-  )
+  const { offer } = check.quote
+  const { attempt, outcome } = await submitAnchor(context, anchor, account.nextNonce, offer, factor)
   context.memory.firstSeenAtHead.set(attempt.id, sight.head)
   noteOutcome(context, anchor, attempt, outcome)
   if (account.resumedReason !== null) {

@@ -26,7 +26,7 @@ import { contradictsFinal, type Finding, inspectAnchor, type Sight } from './ins
 import { isEndpointFault } from './json-rpc.ts'
 import { planAnchor } from './plan.ts'
 import { balanceDays, type Hindrance } from './spending.ts'
-import { payloadOf } from './submit.ts'
+import { firstPayload } from './submit.ts'
 
 /** What a pass saw, for status. */
 export type PassReport = {
@@ -192,13 +192,13 @@ const WAITS_FOR_PREVIOUS: Hindrance = {
 }
 
 async function planDue(context: AnchorContext, sight: Sight, account: Account): Promise<void> {
-  const { pool, chain, memory, signer, registry, logger } = context
+  const { pool, chain, memory, signer, logger } = context
   if ((await anchorBacklog(pool, chain.chainId)).batches === 0) {
     memory.due = false
     return wait(context, null)
   }
   // Before the root is fixed: while nothing can be signed, later batches may still join.
-  const probe = payloadOf({ registry, mode: chain.mode, root: Buffer.alloc(32, 0xff) })
+  const probe = firstPayload(chain, Buffer.alloc(32, 0xff))
   const check = await signingHindrance(context, sight, account, probe)
   if (check.hindrance !== null) return wait(context, check.hindrance)
   const planned = await planAnchor({ ...context, publisher: signer.address })

@@ -15,7 +15,7 @@ import { inLease } from '../store/lease-transaction.ts'
 import type { Lease } from '../store/leases.ts'
 import type { Endpoints } from './endpoints.ts'
 import type { Offer } from './fees.ts'
-import { anchorCall, anchorGasLimit, gasLimitOf } from './registry.ts'
+import { anchorCall, anchorGasLimit, gasLimitOf, registryOf } from './registry.ts'
 import type { SendOutcome } from './send-outcome.ts'
 import { type Signer, signChecked, type UnsignedTransaction } from './signer.ts'
 
@@ -38,24 +38,38 @@ export function payloadOf(anchor: Pick<Anchor, 'registry' | 'mode' | 'root'>): P
   return { to: anchor.registry, data, gasLimit: anchorGasLimit(anchor.mode, data) }
 }
 
+/** What {@link submitAnchor} would sign for this root. */
+export function firstPayload(chain: ChainConfig, root: Buffer, gasLimitFactor = 1): Payload {
+  const payload = payloadOf({ registry: registryOf(chain), mode: chain.mode, root })
+  return { ...payload, gasLimit: payload.gasLimit * gasLimitFactor }
+}
+
 export function noopPayload(address: string): Payload {
   return { to: address, data: '0x', gasLimit: gasLimitOf('0x', 0) }
 }
 
 /**
- * First transaction of a `prepared` anchor, on the account's next nonce.
+ * First transaction of a `prepared` anchor, on the account's next nonce, to the registry and in the mode that are
+ * configured now: an operator may have corrected them since it was planned.
+ * @param gasLimitFactor times the gas limit that the call needs
  * @throws HoldfastError LEASE_LOST when the lease or the nonce was lost meanwhile; what the signer throws
  */
 export async function submitAnchor(
   deps: SubmitDeps,
   anchor: Anchor,
   nonce: number,
-  payload: Payload,
   offer: Offer,
+  gasLimitFactor = 1,
 ): Promise<{ attempt: Attempt; outcome: SendOutcome }> {
+  const { chain, signer } = deps
+  const payload = firstPayload(chain, anchor.root, gasLimitFactor)
   const attempt = await signAndStore(deps, anchor, 'anchor', nonce, payload, offer, async (client) => {
-    await takeNonce(client, deps.chain.chainId, deps.signer.address, nonce)
-    await markSubmitted(client, anchor.id, deps.signer.address)
+    await takeNonce(client, chain.chainId, signer.address, nonce)
+    await markSubmitted(client, anchor.id, {
+      publisher: signer.address,
+      registry: payload.to,
+      mode: chain.mode,
+    })
   })
   return { attempt, outcome: await sendAttempt(deps, attempt) }
 }

@@ -146,6 +146,33 @@ describe('a transaction that fails on the chain', () => {
     await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
   })
 
+  it('at a wrong registry goes to the right one as soon as an operator has corrected it', async () => {
+    stage = await createStage()
+    const right = stage.chain.registry
+    const wrong = '0x00000000000000000000000000000000DeaDBeef'
+    await stage.anvil.rpc('anvil_setCode', [wrong, FAILING_CODE])
+    stage.chain.registry = wrong
+    const misled = await stage.anchorer()
+    await stage.seal()
+    await misled.tick()
+    await until(
+      async () => {
+        await stage.anvil.mine()
+        return misled.status().paused?.reason === 'reverted'
+      },
+      { what: 'the pause', every: 50 },
+    )
+    await misled.close()
+
+    stage.chain.registry = right
+    stage.chain.mode = 'event'
+    await resume()
+    const anchorer = await stage.anchorer()
+    const mined = await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
+    expect(mined).toMatchObject({ registry: anchorer.status().registry, mode: 'event', reason: null })
+    expect(await stage.rootsOnChain()).toEqual(new Map([[toHex(mined.root), 1]]))
+  })
+
   it('without the event, as at an address that is no registry, is not taken for an anchor', async () => {
     stage = await createStage()
     const anchorer = await stage.anchorer()
