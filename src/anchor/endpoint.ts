@@ -77,7 +77,11 @@ export function createEndpoint(options: {
       throw new RpcTransportError(`backing off after: ${lastError}`, { sent: false })
     }
     chainProbe ??= probeChain()
-    await chainProbe
+    await chainProbe.catch((error: unknown) => {
+      // Whatever became of the question for the chain's id, this one was not asked.
+      if (error instanceof HoldfastError) throw error
+      throw new RpcTransportError((error as Error).message, { sent: false, cause: error })
+    })
     return measured(method, params)
   }
 

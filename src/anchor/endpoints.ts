@@ -118,9 +118,9 @@ async function sendTo(endpoint: Endpoint, params: readonly unknown[]): Promise<S
     await endpoint.call('eth_sendRawTransaction', params)
     return { kind: 'accepted' }
   } catch (error) {
-    // An endpoint of another chain, or one that backs off, has not seen the bytes; that is no answer either way.
+    // An endpoint of another chain, or one that backs off or cannot be connected to, has not seen the bytes.
     if (error instanceof HoldfastError || (error instanceof RpcTransportError && !error.sent)) {
-      return { kind: 'unknown', message: messageOf(error) }
+      return { kind: 'unsent', message: messageOf(error) }
     }
     return classifySendError(error)
   }

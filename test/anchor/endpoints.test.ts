@@ -67,6 +67,21 @@ describe('several endpoints', () => {
     await expectAnchored()
   })
 
+  it('of which one is away do not hide why the other refuses', async () => {
+    stage = await createStage()
+    const refusing = await proxyOf(stage.anvil.url)
+    refusing.rule = ({ method }) =>
+      method === 'eth_sendRawTransaction'
+        ? { kind: 'error', code: -32000, message: 'insufficient funds for gas * price + value' }
+        : undefined
+    stage.chain.rpcUrls = [await deadUrl(), refusing.url]
+    await stage.seal()
+    const anchorer = await stage.anchorer()
+    await anchorer.tick()
+    expect(await stage.attempts()).toMatchObject([{ state: 'refused' }])
+    expect(anchorer.status()).toMatchObject({ reason: 'no_funds' })
+  })
+
   it('are read from where the newest block is', async () => {
     stage = await createStage()
     const stale = await proxyOf(stage.anvil.url)
