@@ -4,14 +4,14 @@
  * stale one's writes are refused by the database.
  */
 
-import { ANCHOR_REASONS, type AnchorReason } from '../core/anchor-state.ts'
+import { ANCHOR_REASONS } from '../core/anchor-state.ts'
 import type { ChainConfig } from '../core/chain-config.ts'
 import { type ErrorCode, HoldfastError } from '../core/errors.ts'
 import type { Clock, Logger, Metrics } from '../core/ports.ts'
 import { openAnchors, setAnchorReason } from '../store/anchors.ts'
 import type { Pool } from '../store/database.ts'
 import { inLease } from '../store/lease-transaction.ts'
-import { acquireLease, type Lease, releaseLease, renewLease } from '../store/leases.ts'
+import { acquireLease, type Lease, leaseLost, releaseLease, renewLease } from '../store/leases.ts'
 import { asStoreError } from '../store/unavailable.ts'
 import { type AnchorContext, type AnchorEvent, emptyMemory } from './context.ts'
 import { createEndpoints } from './endpoints.ts'
@@ -72,12 +72,22 @@ const IDLE_INTERVAL_MS = 5_000
 /** After its tick, a batch is left to that tick for this long. */
 const OVERDUE_AFTER_MS = 3_000
 
+/** Errors that end a pass without a word where people look: another daemon goes on, or nothing can be written. */
+const SILENT: readonly ErrorCode[] = ['LEASE_LOST', 'DATABASE_UNAVAILABLE']
+
+function isLeaseLost(error: unknown): boolean {
+  return error instanceof HoldfastError && error.code === 'LEASE_LOST'
+}
+
 /** What an error that ends a pass is called where people look for why nothing moves. */
-const HINDRANCES: Partial<Record<ErrorCode, AnchorReason>> = {
-  CHAIN_UNAVAILABLE: 'rpc_down',
-  WRONG_CHAIN: 'rpc_down',
-  SIGNER_UNAVAILABLE: 'stuck',
-  SIGNER_FAULT: 'stuck',
+function hindranceOf(error: unknown): Hindrance | null {
+  if (!(error instanceof HoldfastError)) {
+    // Its message may hold anything, and auditors read this.
+    return { reason: 'stuck', detail: 'A look at the chain failed for an unforeseen reason; the log has it.' }
+  }
+  if (SILENT.includes(error.code)) return null
+  const isAway = error.code === 'CHAIN_UNAVAILABLE' || error.code === 'WRONG_CHAIN'
+  return { reason: isAway ? 'rpc_down' : 'stuck', detail: error.message }
 }
 
 export function createAnchorer(deps: AnchorerDeps): Anchorer {
@@ -128,8 +138,6 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
     try {
       report = await runPass(context)
       fault = null
-      due ||= isOverdue()
-      metrics.gauge('holdfast_anchor_backlog_batches', report.backlog.batches, labels)
       if (report.balanceDays !== null) metrics.gauge('holdfast_balance_days', report.balanceDays, labels)
       metrics.gauge('holdfast_balance_wei', Number(report.balance), labels)
     } catch (error) {
@@ -137,13 +145,24 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
       throw error
     } finally {
       await refreshStatus()
+      due ||= isOverdue()
     }
+  }
+
+  /** What only a leader sees is not said any more: it would be taken for how things stand now. */
+  function standDown(why: unknown): void {
+    logger.warn({ err: why }, 'this daemon does not anchor any more')
+    lease = null
+    report = null
+    fault = null
+    metrics.gauge('holdfast_balance_days', Number.NaN, labels)
+    metrics.gauge('holdfast_balance_wei', Number.NaN, labels)
   }
 
   /** A tick that nobody was there for, as after a restart: its batches need not wait for the next one. */
   function isOverdue(): boolean {
-    const oldest = report?.backlog.oldestReceivedAt
-    if (deps.anchorByOf === undefined || oldest == null || ticking !== null) return false
+    const oldest = status.backlog?.oldestReceivedAt
+    if (lease === null || deps.anchorByOf === undefined || oldest == null || ticking !== null) return false
     return deps.anchorByOf(oldest.getTime()) - chain.anchorWithinMs + OVERDUE_AFTER_MS < clock.now()
   }
 
@@ -176,25 +195,26 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
 
   /** Says why nothing moves, where that can still be said. */
   async function survive(context: AnchorContext, error: unknown): Promise<void> {
-    if (!(error instanceof HoldfastError)) return
-    if (error.code === 'LEASE_LOST') {
-      logger.warn({ err: error }, 'this daemon does not anchor any more')
-      lease = null
-    }
-    const reason = HINDRANCES[error.code]
-    if (reason === undefined) return
-    const hindrance = { reason, detail: error.message }
+    if (isLeaseLost(error)) return standDown(error)
+    const hindrance = hindranceOf(error)
+    if (hindrance === null) return
     fault = hindrance
-    if (memory.due) await wait(context, hindrance)
-    const unmined = (await openAnchors(pool, chain.chainId)).filter((anchor) => anchor.state !== 'mined')
-    await inLease(pool, context.lease, async (client) => {
-      for (const anchor of unmined)
-        await setAnchorReason(client, anchor.id, hindrance.reason, hindrance.detail)
-    })
+    try {
+      if (memory.due) await wait(context, hindrance)
+      const unmined = (await openAnchors(pool, chain.chainId)).filter((anchor) => anchor.state !== 'mined')
+      await inLease(pool, context.lease, async (client) => {
+        for (const anchor of unmined)
+          await setAnchorReason(client, anchor.id, hindrance.reason, hindrance.detail)
+      })
+    } catch (failure) {
+      if (!isLeaseLost(failure)) throw failure
+      standDown(failure)
+    }
   }
 
   async function refreshStatus(): Promise<void> {
     status = await readChainStatus(pool, statusOf(report))
+    metrics.gauge('holdfast_anchor_backlog_batches', status.backlog?.batches ?? 0, labels)
     for (const reason of ANCHOR_REASONS) {
       metrics.gauge('holdfast_anchor_hindered', status.reason === reason ? 1 : 0, { ...labels, reason })
     }
@@ -226,7 +246,7 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
       detail: fault?.detail ?? null,
       lastAnchor: null,
       inFlight: null,
-      backlog: seen?.backlog ?? null,
+      backlog: null,
     }
   }
 
@@ -269,8 +289,7 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
     if (held === null) return
     try {
       if (await renewLease(pool, held, ttlMs)) return
-      logger.warn({ epoch: held.epoch }, 'another daemon anchors now')
-      if (lease === held) lease = null
+      if (lease === held) standDown(leaseLost(held))
     } catch (error) {
       note(error)
     }

@@ -9,7 +9,6 @@ import { type Account, openAccount, readAccount, setWaitingReason } from '../sto
 import {
   type Anchor,
   anchorBacklog,
-  type Backlog,
   lastMinedAnchor,
   openAnchors,
   readAnchor,
@@ -35,7 +34,6 @@ export type PassReport = {
   balance: bigint
   /** How long that lasts at the pace of the last week; null while nothing was paid. */
   balanceDays: number | null
-  backlog: Backlog
   /** Something is not final, or due: look again soon. */
   busy: boolean
 }
@@ -77,14 +75,13 @@ async function lookThrough(context: AnchorContext, view: ChainView): Promise<Pas
 
   await followAll(context, sight)
   memory.resent = true
-  const backlog = await advance(context, sight)
+  await advance(context, sight)
   const open = await openAnchors(pool, chain.chainId)
   return {
     head: view.head,
     finalized,
     balance,
     balanceDays: await balanceDays(context, balance),
-    backlog,
     busy: open.length > 0 || memory.due,
   }
 }
@@ -167,7 +164,7 @@ async function keepMoving(
 }
 
 /** Signs for what is prepared; plans one new anchor when a tick is due and nothing of this account is on its way. */
-async function advance(context: AnchorContext, sight: Sight): Promise<Backlog> {
+async function advance(context: AnchorContext, sight: Sight): Promise<void> {
   const { pool, chain, memory, signer } = context
   const account = await requireAccount(context, sight)
   const moving = (await openAnchors(pool, chain.chainId)).filter((anchor) => anchor.state !== 'mined')
@@ -177,13 +174,11 @@ async function advance(context: AnchorContext, sight: Sight): Promise<Backlog> {
   )
   if (inFlight || prepared !== undefined) {
     if (prepared !== undefined && !inFlight) await startPrepared(context, sight, account, prepared)
-    const backlog = await anchorBacklog(pool, chain.chainId)
-    await wait(context, memory.due && backlog.batches > 0 ? WAITS_FOR_PREVIOUS : null)
-    return backlog
+    const waits = memory.due && (await anchorBacklog(pool, chain.chainId)).batches > 0
+    return wait(context, waits ? WAITS_FOR_PREVIOUS : null)
   }
-  if (memory.due) await planDue(context, sight, account)
-  else await wait(context, null)
-  return anchorBacklog(pool, chain.chainId)
+  if (memory.due) return planDue(context, sight, account)
+  return wait(context, null)
 }
 
 const WAITS_FOR_PREVIOUS: Hindrance = {

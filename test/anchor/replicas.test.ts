@@ -12,6 +12,7 @@ import { noMetrics, systemClock } from '../../src/core/ports.ts'
 import { anchorTree } from '../../src/merkle/anchor-tree.ts'
 import { acquireLease } from '../../src/store/leases.ts'
 import { until } from '../support/wait.ts'
+import { startFaultProxy } from './support/fault-proxy.ts'
 import { createStage, PUBLISHER, type Stage } from './support/harness.ts'
 
 let stage: Stage
@@ -107,6 +108,44 @@ describe('two daemons on one chain', () => {
     await woken
     expect(await stage.attempts()).toHaveLength(1)
     expect(await stage.rootsOnChain()).toEqual(new Map([[toHex(mined.root), 1]]))
+  })
+})
+
+describe('a daemon that leads no more', () => {
+  it('says how things stand now, not how they stood when it could not reach the chain', async () => {
+    stage = await createStage()
+    const proxy = await startFaultProxy(stage.anvil.url)
+    const gauges = new Map<string, number>()
+    const direct = stage.chain.rpcUrls
+    stage.chain.rpcUrls = [proxy.url]
+    const first = await stage.anchorer({
+      metrics: { ...noMetrics, gauge: (name, value) => gauges.set(name, value) },
+    })
+    await until(() => first.status().head !== null, { what: 'a first look' })
+    proxy.rule = () => ({ kind: 'drop_request' })
+    await stage.seal()
+    await stage.pool.query(`update batch set first_received_at = now() - interval '1 hour'`)
+    await first.tick().catch(() => undefined)
+    await until(() => first.status().reason === 'rpc_down', { what: 'the reason' })
+    expect(gauges.get('holdfast_anchor_late_seconds')).toBeGreaterThan(3_000)
+
+    await stage.pool.query(`update lease set epoch = epoch + 1, owner = 'nobody', until = '-infinity'`)
+    stage.chain.rpcUrls = direct
+    const second = await stage.anchorer()
+    await until(
+      async () => {
+        await second.tick()
+        return (await stage.anchors())[0]?.state === 'mined'
+      },
+      { what: 'a mined anchor' },
+    )
+    await until(() => first.status().lastAnchor?.state === 'mined' && first.status().reason === null, {
+      what: 'the first to say what the second did',
+    })
+    expect(first.status()).toMatchObject({ leader: false, head: null, backlog: { batches: 0 } })
+    expect(gauges.get('holdfast_anchor_late_seconds')).toBe(0)
+    expect(gauges.get('holdfast_balance_wei')).toBeNaN()
+    await proxy.close()
   })
 })
 

@@ -102,6 +102,25 @@ describe('a key that something else uses', () => {
   })
 })
 
+describe('an error that nobody foresaw', () => {
+  it('is said to hold the anchor up, without its words, and forgotten when it is over', async () => {
+    stage = await createStage()
+    let broken = true
+    const anchorer = await stage.anchorer({
+      faultPoint: (name) => {
+        if (broken && name === 'attempt-signed') throw new Error('postgres://user:secret@host')
+      },
+    })
+    await stage.seal()
+    await anchorer.tick().catch(() => undefined)
+    expect(anchorer.status()).toMatchObject({ reason: 'stuck', inFlight: { reason: 'stuck' } })
+    expect(JSON.stringify(anchorer.status())).not.toContain('secret')
+    broken = false
+    await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
+    await until(() => anchorer.status().reason === null, { what: 'no reason' })
+  })
+})
+
 describe('a transaction that fails on the chain', () => {
   /** INVALID: whatever is called burns all its gas. */
   const FAILING_CODE = '0xfe'
