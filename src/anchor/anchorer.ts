@@ -4,7 +4,7 @@
  * stale one's writes are refused by the database.
  */
 
-import { ANCHOR_REASONS } from '../core/anchor-state.ts'
+import { ANCHOR_REASONS, type Hindrance } from '../core/anchor-state.ts'
 import type { ChainConfig } from '../core/chain-config.ts'
 import { type ErrorCode, HoldfastError } from '../core/errors.ts'
 import type { Clock, Logger, Metrics } from '../core/ports.ts'
@@ -15,11 +15,11 @@ import { acquireLease, type Lease, leaseLost, releaseLease, renewLease } from '.
 import { asStoreError } from '../store/unavailable.ts'
 import { type AnchorContext, type AnchorEvent, emptyMemory } from './context.ts'
 import { createEndpoints } from './endpoints.ts'
-import { type PassReport, runPass, wait } from './pass.ts'
+import { wait } from './explain.ts'
+import { type PassReport, runPass } from './pass.ts'
 import type { AnchorTree } from './plan.ts'
 import { registryOf } from './registry.ts'
 import type { Signer } from './signer.ts'
-import type { Hindrance } from './spending.ts'
 import { type ChainStatus, readChainStatus } from './status.ts'
 
 export type Anchorer = {

@@ -1,3 +1,4 @@
+import type { Hindrance } from '../core/anchor-state.ts'
 import type { ChainConfig } from '../core/chain-config.ts'
 import type { Hex } from '../core/hash.ts'
 import type { Clock, Logger, Metrics } from '../core/ports.ts'
@@ -21,7 +22,12 @@ export type AnchorEvent =
   | { type: 'paused'; chainId: number; address: string; reason: PauseReason; detail: string }
 
 /** A contradiction that Holdfast does not resolve by itself. */
-export type PauseReason = 'key_used_elsewhere' | 'finality_contradicted' | 'reverted' | 'operator'
+export type PauseReason =
+  | 'key_used_elsewhere'
+  | 'finality_contradicted'
+  | 'nonce_gap'
+  | 'reverted'
+  | 'operator'
 
 /** What every part of one chain's anchoring is given while the lease is held. */
 export type AnchorContext = {
@@ -55,6 +61,8 @@ export type AnchorMemory = {
   noDataFee: boolean
   /** What the account pays a day, and when that was reckoned (ms since the epoch). */
   dailyFees: { wei: bigint | null; at: number } | null
+  /** The chain waits for a nonce that has been used up here; at which head that was first seen, and when bytes were sent. */
+  nonceGap: { nonce: number; sinceHead: number; sentAt: number | null; hindrance: Hindrance } | null
   /** Head at which the account was first seen past a living attempt's nonce, by anchor id. */
   spentAtHead: Map<number, number>
   /** Head when an attempt was first looked at, by attempt id: no block since means that a raise would be in vain. */
@@ -68,6 +76,7 @@ export function emptyMemory(): AnchorMemory {
     registrySeen: false,
     noDataFee: false,
     dailyFees: null,
+    nonceGap: null,
     spentAtHead: new Map(),
     firstSeenAtHead: new Map(),
   }

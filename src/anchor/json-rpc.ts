@@ -50,12 +50,21 @@ export class MalformedAnswerError extends Error {
   }
 }
 
+/** Another endpoint shows what this one lacks or denies. */
+export class ContradictedAnswerError extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'ContradictedAnswerError'
+  }
+}
+
 /** Whether it is the endpoint that failed, so that another one may do better. */
 export function isEndpointFault(error: unknown): error is Error {
   return (
     error instanceof RpcAnswerError ||
     error instanceof RpcTransportError ||
-    error instanceof MalformedAnswerError
+    error instanceof MalformedAnswerError ||
+    error instanceof ContradictedAnswerError
   )
 }
 

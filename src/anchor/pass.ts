@@ -5,26 +5,24 @@
  */
 import { HoldfastError } from '../core/errors.ts'
 import { toHex } from '../core/hash.ts'
-import { type Account, openAccount, readAccount, setWaitingReason } from '../store/accounts.ts'
-import {
-  type Anchor,
-  anchorBacklog,
-  lastMinedAnchor,
-  openAnchors,
-  readAnchor,
-  regressToSubmitted,
-} from '../store/anchors.ts'
-import { type Attempt, attemptsOf, noteUnmined } from '../store/attempts.ts'
+import { type Account, openAccount, readAccount } from '../store/accounts.ts'
+import { type Anchor, anchorBacklog, openAnchors, readAnchor } from '../store/anchors.ts'
+import { type Attempt, attemptsOf } from '../store/attempts.ts'
 import { inLease } from '../store/lease-transaction.ts'
-import { explain, pause, pausedHindrance, pushAnchor, signingHindrance, startAnchor } from './advance.ts'
 import { balanceOf, finalizedHead, nonceAt } from './chain-reads.ts'
 import type { AnchorContext } from './context.ts'
 import type { ChainView } from './endpoints.ts'
+import { explain, wait } from './explain.ts'
+import { checkFinality } from './finality.ts'
 import { applyFinding, type Change } from './follow.ts'
-import { contradictsFinal, type Finding, inspectAnchor, type Sight } from './inspect.ts'
+import { WAITS_FOR_PREVIOUS } from './hindrances.ts'
+import { type Finding, inspectAnchor, livingAttempts, type Sight } from './inspect.ts'
 import { isEndpointFault } from './json-rpc.ts'
+import { lookForNonceGap, nonceIsSpent } from './nonces.ts'
 import { planAnchor } from './plan.ts'
-import { balanceDays, type Hindrance } from './spending.ts'
+import { isSignerFault, pushAnchor, sendWhenDue } from './push-anchor.ts'
+import { balanceDays } from './spending.ts'
+import { signingHindrance, startAnchor } from './start-anchor.ts'
 import { firstPayload } from './submit.ts'
 
 /** What a pass saw, for status. */
@@ -68,10 +66,11 @@ function isWrongChain(error: unknown): error is HoldfastError {
 async function lookThrough(context: AnchorContext, view: ChainView): Promise<PassReport> {
   const { pool, chain, memory, signer } = context
   const finalized = await finalizedHead(view.ask, view.head, chain.confirmations)
-  const sight: Sight = { ask: view.ask, head: view.head, finalized }
+  const sight: Sight = { ...view, finalized }
   const balance = await balanceOf(view.ask, signer.address)
-  await requireAccount(context, sight)
-  await checkFinality(context, sight)
+  const account = await requireAccount(context, sight)
+  await checkFinality(context, sight, account)
+  await lookForNonceGap(context, sight, account)
 
   await followAll(context, sight)
   memory.resent = true
@@ -97,28 +96,9 @@ async function requireAccount(context: AnchorContext, sight: Sight): Promise<Acc
 }
 
 /**
- * The newest final anchor's block must stay. When it does not, nothing more is signed; once an operator has resumed,
- * such anchors are followed again like any that a reorg took.
+ * Moves every open anchor to where the chain says it is, oldest first, and keeps those moving that are in no block.
+ * @throws what failed for one of them, when all have had their turn
  */
-async function checkFinality(context: AnchorContext, sight: Sight): Promise<void> {
-  const { pool, lease, chain } = context
-  for (;;) {
-    const last = await lastMinedAnchor(pool, chain.chainId, 'finalized')
-    if (last === null || !(await contradictsFinal(sight, last))) return
-    const account = await requireAccount(context, sight)
-    if (account.resumedReason !== 'finality_contradicted') {
-      const detail = `Anchor ${last.id} was final in block ${last.blockNumber} (${toHex(last.blockHash!)}), which the chain no longer holds.`
-      return pause(context, 'finality_contradicted', detail)
-    }
-    await inLease(pool, lease, async (client) => {
-      await regressToSubmitted(client, last.id)
-      await noteUnmined(client, last.id)
-    })
-    context.onEvent({ type: 'reorged', chainId: chain.chainId, anchorId: last.id, root: toHex(last.root) })
-  }
-}
-
-/** Moves every open anchor to where the chain says it is, oldest first, and keeps those moving that are in no block. */
 async function followAll(context: AnchorContext, sight: Sight): Promise<void> {
   const { pool, chain, memory } = context
   const open = (await openAnchors(pool, chain.chainId)).filter((anchor) => anchor.state !== 'prepared')
@@ -128,13 +108,20 @@ async function followAll(context: AnchorContext, sight: Sight): Promise<void> {
       open.map((anchor) => anchor.id),
     ),
   )
+  const faults: unknown[] = []
   for (const anchor of open) {
-    const own = attempts.get(anchor.id) ?? []
-    const finding = await inspectAnchor(sight, anchor, own)
-    const changes = await applyFinding(context, anchor, finding)
-    announce(context, anchor, finding, changes)
-    await keepMoving(context, sight, anchor, own, finding, changes, !memory.resent)
+    try {
+      const own = attempts.get(anchor.id) ?? []
+      const finding = await inspectAnchor(sight, anchor, own)
+      const changes = await applyFinding(context, anchor, finding)
+      announce(context, anchor, finding, changes)
+      await keepMoving(context, sight, anchor, own, finding, changes, !memory.resent)
+    } catch (error) {
+      if (!isEndpointFault(error) && !isSignerFault(error)) throw error
+      faults.push(error)
+    }
   }
+  if (faults.length > 0) throw faults[0]
 }
 
 async function keepMoving(
@@ -151,16 +138,28 @@ async function keepMoving(
     return explain(context, anchor, { reason: 'stuck', detail })
   }
   const lost = changes.includes('reorged')
-  // A chain that has become shorter shows nothing until somebody gives it transactions again.
-  const tooShort =
-    finding.kind === 'unclear' && anchor.blockNumber !== null && sight.head < anchor.blockNumber
-  if (finding.kind !== 'waiting' && finding.kind !== 'reorged' && !tooShort) return
-  const current = lost ? await readAnchor(context.pool, anchor.id) : anchor
+  if (finding.kind === 'unclear') return keepMinedSent(context, sight, anchor, attempts, firstPass)
+  if (finding.kind !== 'waiting' && finding.kind !== 'reorged') return
   const account = await requireAccount(context, sight)
-  await pushAnchor(context, sight, account, current ?? anchor, attempts, {
-    sendAgain: firstPass || lost,
-    nonceSpent: finding.kind === 'waiting' && finding.nonceSpent,
-  })
+  if (finding.kind === 'waiting' && finding.nonceSpent) {
+    return nonceIsSpent(context, sight, account, anchor, livingAttempts(attempts))
+  }
+  context.memory.spentAtHead.delete(anchor.id)
+  const current = lost ? await readAnchor(context.pool, anchor.id) : anchor
+  await pushAnchor(context, sight, account, current ?? anchor, attempts, firstPass || lost)
+}
+
+/** A chain that has become shorter than the anchor's block shows nothing until somebody gives it transactions again. */
+async function keepMinedSent(
+  context: AnchorContext,
+  sight: Sight,
+  anchor: Anchor,
+  attempts: readonly Attempt[],
+  firstPass: boolean,
+): Promise<void> {
+  if (anchor.blockNumber === null || sight.head >= anchor.blockNumber) return
+  const mined = attempts.find(({ hash }) => anchor.transactionHash?.equals(hash))
+  if (mined !== undefined) await sendWhenDue(context, mined, firstPass)
 }
 
 /** Signs for what is prepared; plans one new anchor when a tick is due and nothing of this account is on its way. */
@@ -168,22 +167,21 @@ async function advance(context: AnchorContext, sight: Sight): Promise<void> {
   const { pool, chain, memory, signer } = context
   const account = await requireAccount(context, sight)
   const moving = (await openAnchors(pool, chain.chainId)).filter((anchor) => anchor.state !== 'mined')
-  const prepared = moving.find((anchor) => anchor.state === 'prepared')
+  const [prepared, ...later] = moving.filter((anchor) => anchor.state === 'prepared')
   const inFlight = moving.some(
     (anchor) => anchor.state === 'submitted' && anchor.publisher === signer.address,
   )
   if (inFlight || prepared !== undefined) {
-    if (prepared !== undefined && !inFlight) await startPrepared(context, sight, account, prepared)
+    for (const anchor of later) await explain(context, anchor, WAITS_FOR_PREVIOUS)
+    if (prepared !== undefined) {
+      if (inFlight) await explain(context, prepared, WAITS_FOR_PREVIOUS)
+      else await startPrepared(context, sight, account, prepared)
+    }
     const waits = memory.due && (await anchorBacklog(pool, chain.chainId)).batches > 0
     return wait(context, waits ? WAITS_FOR_PREVIOUS : null)
   }
   if (memory.due) return planDue(context, sight, account)
   return wait(context, null)
-}
-
-const WAITS_FOR_PREVIOUS: Hindrance = {
-  reason: 'backlog',
-  detail: 'The previous anchor is in no block yet; these batches join the next one.',
 }
 
 async function planDue(context: AnchorContext, sight: Sight, account: Account): Promise<void> {
@@ -214,20 +212,6 @@ async function startPrepared(
   anchor: Anchor,
 ): Promise<void> {
   await startAnchor(context, sight, account, anchor, await attemptsOf(context.pool, [anchor.id]))
-}
-
-/** Stores why batches without an anchor wait, when that changed. */
-export async function wait(context: AnchorContext, hindrance: Hindrance | null): Promise<void> {
-  const { pool, lease, chain, signer } = context
-  const account = await readAccount(pool, chain.chainId, signer.address)
-  const why = hindrance ?? (account?.pausedReason != null ? pausedHindrance(account) : null)
-  const reason = why?.reason ?? null
-  const detail = why?.detail ?? null
-  if (account === null || (account.waitingReason === reason && account.waitingDetail === detail)) return
-  if (why !== null) context.logger.warn({ chainId: chain.chainId, reason }, why.detail)
-  await inLease(pool, lease, (client) =>
-    setWaitingReason(client, chain.chainId, signer.address, reason, detail),
-  )
 }
 
 function announce(

@@ -63,7 +63,12 @@ const WORDINGS: readonly [RegExp, 'accepted' | RefusalReason][] = [
 export function classifySendError(error: unknown): SendOutcome {
   const message = error instanceof Error ? error.message : String(error)
   if (!(error instanceof RpcAnswerError)) return { kind: 'unknown', message }
-  const text = `${message} ${dataText(error.data)}`.trim().toLowerCase()
+  return classifyWording(`${message} ${dataText(error.data)}`.trim())
+}
+
+/** Sorts what a node said; also what it said earlier, as it was stored. */
+export function classifyWording(message: string): SendOutcome {
+  const text = message.toLowerCase()
   for (const [wording, meaning] of WORDINGS) {
     if (!wording.test(text)) continue
     return meaning === 'accepted' ? { kind: 'accepted' } : { kind: 'refused', reason: meaning, message }

@@ -6,7 +6,7 @@
 import { Transaction } from 'ethers'
 import type { ChainConfig } from '../core/chain-config.ts'
 import { type Hex, toHex } from '../core/hash.ts'
-import type { Clock } from '../core/ports.ts'
+import type { Clock, Logger, Metrics } from '../core/ports.ts'
 import { takeNonce } from '../store/accounts.ts'
 import { type Anchor, markSubmitted, setAnchorWish } from '../store/anchors.ts'
 import { type Attempt, type AttemptKind, insertAttempt, noteSending } from '../store/attempts.ts'
@@ -26,6 +26,8 @@ export type SubmitDeps = {
   endpoints: Endpoints
   signer: Signer
   clock: Clock
+  logger: Logger
+  metrics: Metrics
   /** Awaited at named instants, for tests that kill or stop the process there. */
   faultPoint?: ((name: string) => Promise<void> | void) | undefined
 }
@@ -37,6 +39,9 @@ export function payloadOf(anchor: Pick<Anchor, 'registry' | 'mode' | 'root'>): P
   const data = anchorCall(anchor.mode, anchor.root)
   return { to: anchor.registry, data, gasLimit: anchorGasLimit(anchor.mode, data) }
 }
+
+/** A gas limit that was too low, by a revert or a refusal, is doubled at most this often. */
+export const MAX_GAS_DOUBLINGS = 3
 
 /** What {@link submitAnchor} would sign for this root. */
 export function firstPayload(chain: ChainConfig, root: Buffer, gasLimitFactor = 1): Payload {
@@ -131,7 +136,7 @@ async function signAndStore(
 
 /** Sends the stored bytes, as often as need be: nodes know them by their hash. Notes what came of it. */
 export async function sendAttempt(
-  deps: Pick<SubmitDeps, 'pool' | 'lease' | 'endpoints' | 'clock' | 'faultPoint'>,
+  deps: Pick<SubmitDeps, 'pool' | 'lease' | 'endpoints' | 'clock' | 'logger' | 'metrics' | 'faultPoint'>,
   attempt: Attempt,
 ): Promise<SendOutcome> {
   await deps.faultPoint?.('before-send')
@@ -143,6 +148,11 @@ export async function sendAttempt(
   await inLease(deps.pool, deps.lease, (client) =>
     noteSending(client, attempt.id, new Date(deps.clock.now()), { state, error }),
   )
+  const { chainId, anchorId, nonce } = attempt
+  deps.metrics.count('holdfast_anchor_sends_total', 1, { chain: String(chainId), outcome: outcome.kind })
+  const fields = { chainId, anchorId, nonce, outcome }
+  if (outcome.kind === 'accepted') deps.logger.info(fields, 'anchor transaction sent')
+  else deps.logger.warn(fields, 'anchor transaction not accepted')
   return outcome
 }
 
