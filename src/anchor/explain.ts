@@ -1,6 +1,6 @@
 /** Where people look for why something does not move: written when it changed, and only under the lease. */
 import type { AnchorReason, Hindrance } from '../core/anchor-state.ts'
-import { pauseAccount, readAccount, setWaitingReason } from '../store/accounts.ts'
+import { type Account, pauseAccount, readAccount, setWaitingReason } from '../store/accounts.ts'
 import { type Anchor, setAnchorReason } from '../store/anchors.ts'
 import { inLease } from '../store/lease-transaction.ts'
 import type { AnchorContext, PauseReason } from './context.ts'
@@ -35,14 +35,23 @@ export async function wait(context: AnchorContext, hindrance: Hindrance | null):
   )
 }
 
-/** Stops signing for the account, durably, and raises the alarm once. */
-export async function pause(context: AnchorContext, reason: PauseReason, detail: string): Promise<void> {
-  const { chain, signer } = context
+/**
+ * Stops signing for the account, durably, and raises the alarm once. Does nothing when the account was paused when it
+ * was read, or an operator has resumed it since: what led here is then to be looked at anew.
+ */
+export async function pause(
+  context: AnchorContext,
+  account: Account,
+  reason: PauseReason,
+  detail: string,
+): Promise<void> {
+  if (account.pausedReason !== null) return
+  const { chainId, address, resumedReason } = account
   const paused = await inLease(context.pool, context.lease, (client) =>
-    pauseAccount(client, chain.chainId, signer.address, reason, detail),
+    pauseAccount(client, chainId, address, reason, detail, resumedReason),
   )
   if (!paused) return
-  context.logger.error({ chainId: chain.chainId, reason }, `anchoring is paused: ${detail}`)
-  context.metrics.count('holdfast_anchor_paused_total', 1, { chain: String(chain.chainId), reason })
-  context.onEvent({ type: 'paused', chainId: chain.chainId, address: signer.address, reason, detail })
+  context.logger.error({ chainId, reason }, `anchoring is paused: ${detail}`)
+  context.metrics.count('holdfast_anchor_paused_total', 1, { chain: String(chainId), reason })
+  context.onEvent({ type: 'paused', chainId, address, reason, detail })
 }

@@ -22,7 +22,7 @@ export async function checkFinality(context: AnchorContext, sight: Sight, accoun
     await requireNoneElsewhere(context, sight, last)
     if (account.resumedReason !== 'finality_contradicted') {
       const detail = `Anchor ${last.id} was final in block ${last.blockNumber} (${toHex(last.blockHash!)}), which the chain no longer holds.`
-      return pause(context, 'finality_contradicted', detail)
+      return pause(context, account, 'finality_contradicted', detail)
     }
     await inLease(pool, lease, async (client) => {
       await regressToSubmitted(client, last.id)

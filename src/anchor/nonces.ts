@@ -37,7 +37,7 @@ export async function nonceIsSpent(
   const detail = `Nonce ${nonce} of ${address} was spent on a transaction that Holdfast did not sign.`
   const isOlderKey = address !== account.address
   if (!isOlderKey && account.resumedReason !== 'key_used_elsewhere') {
-    await pause(context, 'key_used_elsewhere', detail)
+    await pause(context, account, 'key_used_elsewhere', detail)
     return explain(context, anchor, { reason: 'paused', detail })
   }
   logger.warn({ anchorId: anchor.id, nonce, address }, `${detail} The anchor gets another nonce.`)
@@ -92,7 +92,7 @@ export async function lookForNonceGap(context: AnchorContext, sight: Sight, acco
   const gap = { nonce, sinceHead: known?.sinceHead ?? sight.head, sentAt: known?.sentAt ?? null }
   const found = `Chain ${chain.chainId} takes nonce ${nonce} of ${account.address} next, but Holdfast has used up all below ${account.nextNonce}.`
   if (wanted.length === 0) {
-    memory.nonceGap = { ...gap, hindrance: await withoutBytes(context, sight, gap.sinceHead, found) }
+    memory.nonceGap = { ...gap, hindrance: await withoutBytes(context, sight, account, gap.sinceHead, found) }
     return
   }
   if (gap.sentAt === null || clock.now() >= gap.sentAt + chain.resendAfterMs) {
@@ -106,12 +106,13 @@ export async function lookForNonceGap(context: AnchorContext, sight: Sight, acco
 async function withoutBytes(
   context: AnchorContext,
   sight: Sight,
+  account: Account,
   sinceHead: number,
   found: string,
 ): Promise<Hindrance> {
   const detail = `${found} What it is missing is not Holdfast's to send: put any transaction on that nonce, then resume.`
   if (sight.finalized < sinceHead) return { reason: 'stuck', detail }
-  await pause(context, 'nonce_gap', detail)
+  await pause(context, account, 'nonce_gap', detail)
   return { reason: 'paused', detail }
 }
 

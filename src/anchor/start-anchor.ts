@@ -4,7 +4,7 @@ import { type Account, forgetResumed } from '../store/accounts.ts'
 import { type Anchor, lastMinedAnchor } from '../store/anchors.ts'
 import type { Attempt } from '../store/attempts.ts'
 import { inLease } from '../store/lease-transaction.ts'
-import { hasCode, nonceAt } from './chain-reads.ts'
+import { blockAt, hasCode, nonceAt } from './chain-reads.ts'
 import type { AnchorContext } from './context.ts'
 import { explain, pause } from './explain.ts'
 import { type Quote, quoteFees } from './fees.ts'
@@ -25,7 +25,7 @@ export async function signingHindrance(
 ): Promise<{ hindrance: Hindrance } | { hindrance: null; quote: Quote }> {
   const { chain, memory, registry } = context
   if (account.pausedReason !== null) return { hindrance: pausedHindrance(account) }
-  const unfit = (await shorterChain(context, sight)) ?? memory.nonceGap?.hindrance
+  const unfit = (await lostBlock(context, sight)) ?? memory.nonceGap?.hindrance
   if (unfit !== undefined) return { hindrance: unfit }
   if (!memory.registrySeen) {
     memory.registrySeen = await hasCode(sight.ask, registry)
@@ -37,7 +37,7 @@ export async function signingHindrance(
   const chainNonce = await nonceAt(sight.ask, account.address, 'latest')
   if (chainNonce > account.nextNonce) {
     const detail = `The chain holds ${chainNonce} transactions of ${account.address}, Holdfast signed ${account.nextNonce} of them. Something else uses this key.`
-    await pause(context, 'key_used_elsewhere', detail)
+    await pause(context, account, 'key_used_elsewhere', detail)
     return { hindrance: { reason: 'paused', detail } }
   }
   const quote = await quoteFees(sight.ask, chain.fees)
@@ -46,11 +46,13 @@ export async function signingHindrance(
   return hindrance === null ? { hindrance, quote } : { hindrance }
 }
 
-/** What is signed on a chain that does not hold what it held would go to waste, or on a nonce that it does not take. */
-async function shorterChain({ pool, chain }: AnchorContext, sight: Sight): Promise<Hindrance | null> {
+/** The chain must hold the block of the last anchor: on another one, what is signed now goes to waste. */
+async function lostBlock({ pool, chain }: AnchorContext, sight: Sight): Promise<Hindrance | null> {
   const last = await lastMinedAnchor(pool, chain.chainId)
-  if (last?.blockNumber == null || last.blockNumber <= sight.head) return null
-  const detail = `The newest block of chain ${chain.chainId} is ${sight.head} at ${sight.endpoint}, but anchor ${last.id} is in block ${last.blockNumber}: the endpoint is behind, or the chain was reset. Nothing is signed meanwhile.`
+  if (last?.blockNumber == null) return null
+  const block = last.blockNumber > sight.head ? null : await blockAt(sight.ask, last.blockNumber)
+  if (block !== null && last.blockHash?.equals(block.hash)) return null
+  const detail = `Anchor ${last.id} is in block ${last.blockNumber}, which chain ${chain.chainId} does not show at ${sight.endpoint} (newest block: ${sight.head}): the endpoint is behind, or the chain lost blocks. Nothing is signed meanwhile.`
   return { reason: 'stuck', detail }
 }
 
@@ -65,7 +67,7 @@ export async function startAnchor(
   const reverts = attempts.filter((attempt) => attempt.state === 'reverted').length
   if (reverts >= MAX_REVERTS && account.pausedReason === null && account.resumedReason !== 'reverted') {
     const detail = `Anchor ${anchor.id} failed in ${reverts} transactions, the last with ${attempts.at(-1)?.gasLimit} gas.`
-    await pause(context, 'reverted', detail)
+    await pause(context, account, 'reverted', detail)
     return explain(context, anchor, { reason: 'paused', detail })
   }
   const factor = 2 ** Math.min(reverts, MAX_GAS_DOUBLINGS)

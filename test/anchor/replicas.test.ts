@@ -9,6 +9,7 @@ import { outbid, payloadOf, sendAttempt, submitAnchor } from '../../src/anchor/s
 import { toHex } from '../../src/core/hash.ts'
 import { noMetrics, systemClock } from '../../src/core/ports.ts'
 import { anchorTree } from '../../src/merkle/anchor-tree.ts'
+import { readAccount } from '../../src/store/accounts.ts'
 import { acquireLease } from '../../src/store/leases.ts'
 import { until } from '../support/wait.ts'
 import { startFaultProxy } from './support/fault-proxy.ts'
@@ -182,6 +183,7 @@ describe('a leader whose epoch has passed', () => {
       onEvent: () => {},
       memory: emptyMemory(),
     }
+    const account = (await readAccount(pool, chain.chainId, PUBLISHER.address))!
     const prepared = { ...anchor!, state: 'prepared' as const }
     const receipt = {
       succeeded: true,
@@ -213,7 +215,7 @@ describe('a leader whose epoch has passed', () => {
       reorged: () => applyFinding(context, anchor!, { kind: 'reorged' }),
       explain: () => explain(context, anchor!, { reason: 'stuck', detail: 'stale' }),
       wait: () => wait(context, { reason: 'stuck', detail: 'stale' }),
-      pause: () => pause(context, 'reverted', 'stale'),
+      pause: () => pause(context, account, 'reverted', 'stale'),
     }
     for (const [name, write] of Object.entries(writes)) {
       await expect(write(), name).rejects.toMatchObject({ code: 'LEASE_LOST' })

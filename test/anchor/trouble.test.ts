@@ -1,32 +1,15 @@
-import { Wallet } from 'ethers'
 import { afterEach, describe, expect, it } from 'vitest'
 import { toHex } from '../../src/core/hash.ts'
 import { pauseAccount, readAccount, resumeAccount } from '../../src/store/accounts.ts'
 import { setAnchorWish } from '../../src/store/anchors.ts'
-import { DEV_ACCOUNTS } from '../support/anvil.ts'
 import { until } from '../support/wait.ts'
 import { createStage, PUBLISHER, type Stage } from './support/harness.ts'
+import { spendNonce } from './support/spend-nonce.ts'
 
 const CHAIN_ID = 31337
-const GWEI = 1_000_000_000n
 
 let stage: Stage
 afterEach(() => stage?.close())
-
-/** Somebody else with the same key: a transfer to another account. */
-async function spendNonceElsewhere(nonce: number): Promise<void> {
-  const raw = await new Wallet(PUBLISHER.privateKey).signTransaction({
-    type: 2,
-    chainId: CHAIN_ID,
-    nonce,
-    to: DEV_ACCOUNTS[1].address,
-    value: 1n,
-    gasLimit: 21_000,
-    maxFeePerGas: 100n * GWEI,
-    maxPriorityFeePerGas: 50n * GWEI,
-  })
-  await stage.anvil.rpc('eth_sendRawTransaction', [raw])
-}
 
 /** As `holdfast anchors resume` does. */
 async function resume(): Promise<string | null> {
@@ -41,7 +24,7 @@ describe('a key that something else uses', () => {
     await stage.seal()
     await anchorer.tick()
     await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
-    await spendNonceElsewhere(1)
+    await spendNonce(stage.anvil, 1)
     await stage.seal()
     await anchorer.tick()
     expect(anchorer.status()).toMatchObject({ reason: 'paused', paused: { reason: 'key_used_elsewhere' } })
@@ -63,7 +46,7 @@ describe('a key that something else uses', () => {
     await anchorer.tick()
     const [attempt] = await stage.attempts()
     await stage.anvil.dropTransaction(toHex(attempt!.hash))
-    await spendNonceElsewhere(0)
+    await spendNonce(stage.anvil, 0)
     await stage.anvil.mine()
     await stage.untilAnchor('a reason', (anchor) => anchor.reason === 'stuck')
     expect(anchorer.status().paused).toBeNull()
