@@ -67,6 +67,55 @@ describe('several endpoints', () => {
     await expectAnchored()
   })
 
+  it('of which the first hides a receipt are asked all before a nonce counts as spent by somebody else', async () => {
+    stage = await createStage()
+    const hiding = await proxyOf(stage.anvil.url)
+    hiding.rule = ({ method }) =>
+      method === 'eth_getTransactionReceipt' ? { kind: 'result', result: null } : undefined
+    stage.chain.rpcUrls = [hiding.url, stage.anvil.url]
+    await stage.seal()
+    const anchorer = await stage.anchorer()
+    await anchorer.tick()
+    await stage.untilAnchor('the reason', ({ detail }) => detail?.includes('is spent') === true)
+    await stage.anvil.mine(6)
+    await stage.untilAnchor('a final anchor', (anchor) => anchor.state === 'finalized')
+    expect(anchorer.status()).toMatchObject({
+      paused: null,
+      endpoints: [{ state: 'failing' }, { state: 'ok' }],
+    })
+    expect(await stage.attempts()).toHaveLength(1)
+  })
+
+  it('are not overruled by one that shows another block in the place of a final one', async () => {
+    stage = await createStage({ chain: { confirmations: 1 } })
+    const lying = await proxyOf(stage.anvil.url)
+    stage.chain.rpcUrls = [lying.url, stage.anvil.url]
+    await stage.seal()
+    const anchorer = await stage.anchorer()
+    await anchorer.tick()
+    await stage.anvil.mine(2)
+    const final = await stage.untilAnchor('a final anchor', (anchor) => anchor.state === 'finalized')
+    let lies = 0
+    lying.edit = ({ method, params }, result) => {
+      if (method !== 'eth_getBlockByNumber' || Number(params[0]) !== final.blockNumber) return
+      lies += 1
+      Object.assign(result as object, { hash: `0x${'ab'.repeat(32)}` })
+    }
+    await stage.seal()
+    await anchorer.tick()
+    const next = await stage.untilAnchor(
+      'another mined anchor',
+      ({ id, state }) => id === 2 && state === 'mined',
+    )
+    expect(lies).toBeGreaterThan(0)
+    expect(next.reason).toBeNull()
+    expect(anchorer.status()).toMatchObject({
+      paused: null,
+      endpoints: [{ state: 'failing' }, { state: 'ok' }],
+    })
+    expect(stage.events.some((event) => event.type === 'paused')).toBe(false)
+  })
+
   it('of which one is away do not hide why the other refuses', async () => {
     stage = await createStage()
     const refusing = await proxyOf(stage.anvil.url)
