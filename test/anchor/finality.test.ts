@@ -71,15 +71,20 @@ describe('an anchor', () => {
   it('that is final never changes, whatever the chain does above it', async () => {
     stage = await createStage()
     await stage.seal()
-    await (await stage.anchorer()).tick()
+    const anchorer = await stage.anchorer()
+    await anchorer.tick()
     await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
     await stage.anvil.mine(6)
     const final = await stage.untilAnchor('a final anchor', (anchor) => anchor.state === 'finalized')
     await stage.anvil.reorg(2)
     await stage.anvil.mine(3)
+    const head = await stage.anvil.blockNumber()
+    await until(() => anchorer.status().head === head, { what: 'a look at the new blocks' })
     await stage.seal()
-    await stage.untilAnchor('any', () => true)
+    await anchorer.tick()
+    await stage.untilAnchor('the next anchor', ({ id, state }) => id === 2 && state === 'mined')
     expect((await stage.anchors())[0]).toEqual(final)
+    expect(stage.events.map((event) => event.type)).toEqual(['anchored', 'finalized', 'anchored'])
   })
 
   it('on a chain that became shorter is sent again and mined again', async () => {

@@ -1,3 +1,4 @@
+import { formatEther } from 'ethers'
 import { afterEach, describe, expect, it } from 'vitest'
 import { toHex } from '../../src/core/hash.ts'
 import { pauseAccount, readAccount, resumeAccount } from '../../src/store/accounts.ts'
@@ -281,6 +282,28 @@ describe('a chain', () => {
     expect(anchorer.status()).toMatchObject({ reason: 'fee_cap' })
     expect(anchorer.status().detail).toContain('daily limit')
     expect(await stage.attempts()).toEqual([])
+  })
+
+  it('that has spent its daily limit waits until what it spent is 24 hours old', async () => {
+    stage = await createStage()
+    let later = 0
+    const anchorer = await stage.anchorer({ clock: { now: () => Date.now() + later } })
+    await stage.seal()
+    await anchorer.tick()
+    await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
+    const [first] = await stage.attempts()
+    // As much as the first might have cost: more than the second may, and less than both.
+    stage.chain.dailySpendLimitEth = formatEther(BigInt(first!.gasLimit) * first!.maxFeePerGas)
+    await stage.seal()
+    await anchorer.tick()
+    expect(anchorer.status()).toMatchObject({ reason: 'fee_cap', inFlight: null })
+    expect(anchorer.status().detail).toContain(`${formatEther(first!.feePaid!)} was spent`)
+    later = 23 * 3_600_000
+    await anchorer.tick()
+    expect(await stage.attempts()).toHaveLength(1)
+    later = 24 * 3_600_000 + 5_000
+    await stage.untilAnchor('the second', ({ id, state }) => id === 2 && state === 'mined')
+    await until(() => anchorer.status().reason === null, { what: 'no reason' })
   })
 
   it('goes over the daily limit with an alarm when that is the policy', async () => {

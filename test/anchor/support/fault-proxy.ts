@@ -15,7 +15,8 @@ export type Fault =
   /** The node gets the request twice. */
   | { kind: 'duplicate' }
   | { kind: 'http'; status: number; headers?: Record<string, string>; body?: string; forward?: boolean }
-  | { kind: 'wrong_id' }
+  /** Another request's answer; forwarded unless told otherwise. */
+  | { kind: 'wrong_id'; forward?: boolean }
   /** The endpoint lags: it knows nothing of the newest blocks. */
   | { kind: 'stale'; blocks: number }
   | { kind: 'error'; code: number; message: string; data?: unknown; forward?: boolean }
@@ -115,6 +116,7 @@ async function handle(proxy: FaultProxy, incoming: IncomingMessage, response: Se
       response.writeHead(fault.status, fault.headers)
       return void response.end(fault.body ?? '')
     case 'wrong_id':
+      if (fault.forward === false) return answer({ id: request.id + 1_000_000, result: '0x1' })
       return void response.end(JSON.stringify({ ...JSON.parse(await forward()), id: request.id + 1_000_000 }))
     case 'stale':
       return void response.end(await forwardStale(proxy.target, request, fault.blocks))
