@@ -5,7 +5,8 @@ import { noMetrics, systemClock } from '../../src/core/ports.ts'
 import { startTestAnvil, type TestAnvil } from '../support/anvil.ts'
 import { until } from '../support/wait.ts'
 import { type Fault, type FaultProxy, startFaultProxy } from './support/fault-proxy.ts'
-import { createStage, recordingLogger, type Stage } from './support/harness.ts'
+import { createStage, type Stage } from './support/harness.ts'
+import { recordingLogger } from './support/recording-logger.ts'
 
 let stage: Stage
 let other: TestAnvil | undefined

@@ -139,6 +139,7 @@ describe('an anchor signed by a key that is configured no more', () => {
     const anchorer = await rotate()
     await spendNonce(stage.anvil, 0)
     await stage.anvil.mine()
+    await stage.untilAnchor('the reason', ({ detail }) => detail?.includes('is spent') === true)
     await stage.anvil.setAutomine(true)
     await stage.anvil.mine(6)
     const mined = await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')

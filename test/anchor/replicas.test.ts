@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type AnchorContext, emptyMemory } from '../../src/anchor/context.ts'
 import { createEndpoints } from '../../src/anchor/endpoints.ts'
@@ -11,9 +13,12 @@ import { noMetrics, systemClock } from '../../src/core/ports.ts'
 import { anchorTree } from '../../src/merkle/anchor-tree.ts'
 import { readAccount } from '../../src/store/accounts.ts'
 import { acquireLease } from '../../src/store/leases.ts'
+import { type ChildRun, runProcess, typescriptArgs } from '../support/process.ts'
 import { until } from '../support/wait.ts'
 import { startFaultProxy } from './support/fault-proxy.ts'
 import { createStage, PUBLISHER, type Stage } from './support/harness.ts'
+
+const LONE_ANCHORER = fileURLToPath(new URL('support/lone-anchorer.ts', import.meta.url))
 
 let stage: Stage
 afterEach(() => stage?.close())
@@ -109,6 +114,44 @@ describe('two daemons on one chain', () => {
     expect(await stage.attempts()).toHaveLength(1)
     expect(await stage.rootsOnChain()).toEqual(new Map([[toHex(mined.root), 1]]))
   })
+})
+
+describe('a process that is stopped past its lease', () => {
+  let child: ChildRun | undefined
+  afterEach(async () => {
+    child?.kill('SIGKILL')
+    await child?.exit()
+    child = undefined
+  })
+
+  for (const instant of ['attempt-signed', 'attempt-stored', 'after-send']) {
+    it(`at ${instant} is stood in for; going on, it writes nothing and knows why`, async () => {
+      stage = await createStage()
+      await stage.seal()
+      const chain = JSON.stringify(stage.chain)
+      child = runProcess(process.execPath, [
+        ...typescriptArgs(LONE_ANCHORER),
+        ...[stage.databaseUrl, chain, instant, '1000'],
+      ])
+      const { pid } = child
+      await until(() => isStopped(pid), { what: 'the leader to stop', within: 30_000 })
+      const second = await stage.anchorer({ leaseTtlMs: 60_000 })
+      await until(() => second.status().leader, { what: 'the second to lead' })
+      const mined = await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
+      const before = await stage.attempts()
+      expect(before).toHaveLength(1)
+      child.kill('SIGCONT')
+      await child.waitFor(/does not anchor any more/)
+      expect(await stage.attempts()).toEqual(before)
+      expect(await stage.anchors()).toEqual([mined])
+      expect(await stage.rootsOnChain()).toEqual(new Map([[toHex(mined.root), 1]]))
+    })
+  }
+
+  function isStopped(pid: number): boolean {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return stat.slice(stat.lastIndexOf(')') + 2).startsWith('T')
+  }
 })
 
 describe('a daemon that leads no more', () => {
