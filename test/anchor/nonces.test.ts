@@ -95,6 +95,28 @@ describe('a nonce that was set aside for a transaction that never came', () => {
   })
 })
 
+describe('a database restored to before an anchor', () => {
+  it('stops before anything is signed, for the chain knows more than it; resumed, it goes on after it', async () => {
+    stage = await createStage()
+    const before = await stage.anchorer()
+    await until(() => readAccount(stage.pool, CHAIN_ID, PUBLISHER.address), { what: 'the account' })
+    await stage.seal()
+    await before.tick()
+    await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
+    await before.close()
+    for (const table of ['attempt', 'anchor_batch', 'anchor']) await stage.pool.query(`delete from ${table}`)
+    await stage.pool.query('update account set next_nonce = 0')
+
+    const after = await stage.anchorer()
+    await after.tick()
+    expect(after.status()).toMatchObject({ reason: 'paused', paused: { reason: 'key_used_elsewhere' } })
+    expect(await stage.attempts()).toEqual([])
+    await resume()
+    await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
+    expect(await stage.attempts()).toMatchObject([{ nonce: 1 }])
+  })
+})
+
 describe('an anchor signed by a key that is configured no more', () => {
   const newer = DEV_ACCOUNTS[1]
 
