@@ -6,21 +6,20 @@
 
 import { ANCHOR_REASONS, type Hindrance } from '../core/anchor-state.ts'
 import type { ChainConfig } from '../core/chain-config.ts'
-import { type ErrorCode, HoldfastError } from '../core/errors.ts'
+import { HoldfastError } from '../core/errors.ts'
 import type { Clock, Logger, Metrics } from '../core/ports.ts'
-import { openAnchors, setAnchorReason } from '../store/anchors.ts'
 import type { Pool } from '../store/database.ts'
-import { inLease } from '../store/lease-transaction.ts'
 import { acquireLease, type Lease, leaseLost, releaseLease, renewLease } from '../store/leases.ts'
 import { asStoreError } from '../store/unavailable.ts'
 import { type AnchorContext, type AnchorEvent, emptyMemory } from './context.ts'
 import { createEndpoints } from './endpoints.ts'
-import { wait } from './explain.ts'
+import { explainAll } from './explain.ts'
+import { faultHindrance, isLeaseLost } from './faults.ts'
 import { type PassReport, runPass } from './pass.ts'
 import type { AnchorTree } from './plan.ts'
 import { registryOf } from './registry.ts'
 import type { Signer } from './signer.ts'
-import { type ChainStatus, readChainStatus } from './status.ts'
+import { type ChainStatus, readChainStatus, UNKNOWN } from './status.ts'
 
 export type Anchorer = {
   readonly chainId: number
@@ -72,24 +71,6 @@ const IDLE_INTERVAL_MS = 5_000
 /** After its tick, a batch is left to that tick for this long. */
 const OVERDUE_AFTER_MS = 3_000
 
-/** Errors that end a pass without a word where people look: another daemon goes on, or nothing can be written. */
-const SILENT: readonly ErrorCode[] = ['LEASE_LOST', 'DATABASE_UNAVAILABLE']
-
-function isLeaseLost(error: unknown): boolean {
-  return error instanceof HoldfastError && error.code === 'LEASE_LOST'
-}
-
-/** What an error that ends a pass is called where people look for why nothing moves. */
-function hindranceOf(error: unknown): Hindrance | null {
-  if (!(error instanceof HoldfastError)) {
-    // Its message may hold anything, and auditors read this.
-    return { reason: 'stuck', detail: 'A look at the chain failed for an unforeseen reason; the log has it.' }
-  }
-  if (SILENT.includes(error.code)) return null
-  const isAway = error.code === 'CHAIN_UNAVAILABLE' || error.code === 'WRONG_CHAIN'
-  return { reason: isAway ? 'rpc_down' : 'stuck', detail: error.message }
-}
-
 export function createAnchorer(deps: AnchorerDeps): Anchorer {
   const { chain, pool, signer, clock, metrics } = deps
   const logger = deps.logger.child({ chainId: chain.chainId })
@@ -134,9 +115,13 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
     }
     memory.due ||= due
     due = false
-    const context = contextOf(lease)
+    const held = lease
+    const context = contextOf(held)
     try {
-      report = await runPass(context)
+      const seen = await runPass(context)
+      // Another daemon may lead by now.
+      if (lease !== held) return
+      report = seen
       fault = null
       if (report.balanceDays !== null) metrics.gauge('holdfast_balance_days', report.balanceDays, labels)
       metrics.gauge('holdfast_balance_wei', Number(report.balance), labels)
@@ -196,16 +181,11 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
   /** Says why nothing moves, where that can still be said. */
   async function survive(context: AnchorContext, error: unknown): Promise<void> {
     if (isLeaseLost(error)) return standDown(error)
-    const hindrance = hindranceOf(error)
+    const hindrance = faultHindrance(error)
     if (hindrance === null) return
     fault = hindrance
     try {
-      if (memory.due) await wait(context, hindrance)
-      const unmined = (await openAnchors(pool, chain.chainId)).filter((anchor) => anchor.state !== 'mined')
-      await inLease(pool, context.lease, async (client) => {
-        for (const anchor of unmined)
-          await setAnchorReason(client, anchor.id, hindrance.reason, hindrance.detail)
-      })
+      await explainAll(context, hindrance)
     } catch (failure) {
       if (!isLeaseLost(failure)) throw failure
       standDown(failure)
@@ -230,6 +210,7 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
 
   function statusOf(seen: PassReport | null): ChainStatus {
     return {
+      ...UNKNOWN,
       chainId: chain.chainId,
       address: signer.address,
       registry,
@@ -240,13 +221,8 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
       balanceWei: seen?.balance.toString() ?? null,
       balanceDays: seen?.balanceDays ?? null,
       endpoints: endpoints.health(),
-      nextNonce: null,
-      paused: null,
       reason: fault?.reason ?? null,
       detail: fault?.detail ?? null,
-      lastAnchor: null,
-      inFlight: null,
-      backlog: null,
     }
   }
 

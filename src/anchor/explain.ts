@@ -1,7 +1,7 @@
 /** Where people look for why something does not move: written when it changed, and only under the lease. */
 import type { AnchorReason, Hindrance } from '../core/anchor-state.ts'
 import { type Account, pauseAccount, readAccount, setWaitingReason } from '../store/accounts.ts'
-import { type Anchor, setAnchorReason } from '../store/anchors.ts'
+import { type Anchor, openAnchors, setAnchorReason } from '../store/anchors.ts'
 import { inLease } from '../store/lease-transaction.ts'
 import type { AnchorContext, PauseReason } from './context.ts'
 import { pausedHindrance } from './hindrances.ts'
@@ -33,6 +33,16 @@ export async function wait(context: AnchorContext, hindrance: Hindrance | null):
   await inLease(pool, lease, (client) =>
     setWaitingReason(client, chain.chainId, signer.address, reason, detail),
   )
+}
+
+/** Stores why nothing moves at all: for every anchor in no block, and for batches that are due. */
+export async function explainAll(context: AnchorContext, hindrance: Hindrance): Promise<void> {
+  const { pool, lease, chain, memory } = context
+  if (memory.due) await wait(context, hindrance)
+  const unmined = (await openAnchors(pool, chain.chainId)).filter((anchor) => anchor.state !== 'mined')
+  await inLease(pool, lease, async (client) => {
+    for (const { id } of unmined) await setAnchorReason(client, id, hindrance.reason, hindrance.detail)
+  })
 }
 
 /**

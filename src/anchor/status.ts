@@ -50,6 +50,15 @@ export type ChainStatus = {
   backlog: Backlog | null
 }
 
+/** What the database has not been asked for yet. */
+export const UNKNOWN = {
+  nextNonce: null,
+  paused: null,
+  lastAnchor: null,
+  inFlight: null,
+  backlog: null,
+} satisfies Partial<ChainStatus>
+
 /** Fills in what the database knows; why the last look failed stays where the database knows no reason. */
 export async function readChainStatus(pool: Pool, seen: ChainStatus): Promise<ChainStatus> {
   const account = await readAccount(pool, seen.chainId, seen.address)
