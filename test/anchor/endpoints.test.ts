@@ -266,7 +266,10 @@ describe('an endpoint', () => {
     const body = JSON.stringify({ id: null, error: { code: -32000, message: 'compute units exceeded' } })
     for (const status of [429, 503]) {
       const proxy = await proxyOf('')
-      proxy.rule = () => ({ kind: 'http', status, headers: { 'retry-after': '7' }, body })
+      proxy.rule = ({ method }) =>
+        method === 'eth_chainId'
+          ? { kind: 'result', result: '0x1' }
+          : { kind: 'http', status, headers: { 'retry-after': '7' }, body }
       const endpoint = createEndpoint({
         url: proxy.url,
         name: 'busy',
