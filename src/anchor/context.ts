@@ -54,8 +54,8 @@ export type AnchorContext = {
 export type AnchorMemory = {
   /** A tick came, and what it asked for is not planned yet. */
   due: boolean
-  /** Stored bytes have been sent again since the lease was taken. */
-  resent: boolean
+  /** Anchors whose bytes have been sent since the lease was taken, by id. */
+  sent: Set<number>
   registrySeen: boolean
   /** The chain is not a rollup of the OP stack. */
   noDataFee: boolean
@@ -72,7 +72,7 @@ export type AnchorMemory = {
 export function emptyMemory(): AnchorMemory {
   return {
     due: false,
-    resent: false,
+    sent: new Set(),
     registrySeen: false,
     noDataFee: false,
     dailyFees: null,

@@ -73,7 +73,6 @@ async function lookThrough(context: AnchorContext, view: ChainView): Promise<Pas
   await lookForNonceGap(context, sight, account)
 
   await followAll(context, sight)
-  memory.resent = true
   await advance(context, sight)
   const open = await openAnchors(pool, chain.chainId)
   return {
@@ -100,7 +99,7 @@ async function requireAccount(context: AnchorContext, sight: Sight): Promise<Acc
  * @throws what failed for one of them, when all have had their turn
  */
 async function followAll(context: AnchorContext, sight: Sight): Promise<void> {
-  const { pool, chain, memory } = context
+  const { pool, chain } = context
   const open = (await openAnchors(pool, chain.chainId)).filter((anchor) => anchor.state !== 'prepared')
   const attempts = groupByAnchor(
     await attemptsOf(
@@ -115,7 +114,7 @@ async function followAll(context: AnchorContext, sight: Sight): Promise<void> {
       const finding = await inspectAnchor(sight, anchor, own)
       const changes = await applyFinding(context, anchor, finding)
       announce(context, anchor, finding, changes)
-      await keepMoving(context, sight, anchor, own, finding, changes, !memory.resent)
+      await keepMoving(context, sight, anchor, own, finding, changes)
     } catch (error) {
       if (!isEndpointFault(error) && !isSignerFault(error)) throw error
       faults.push(error)
@@ -131,14 +130,13 @@ async function keepMoving(
   attempts: readonly Attempt[],
   finding: Finding,
   changes: readonly Change[],
-  firstPass: boolean,
 ): Promise<void> {
   if (finding.kind === 'spent' && !finding.final) {
     const detail = `${finding.why} in block ${finding.block.number}; a new transaction once that is final.`
     return explain(context, anchor, { reason: 'stuck', detail })
   }
   const lost = changes.includes('reorged')
-  if (finding.kind === 'unclear') return keepMinedSent(context, sight, anchor, attempts, firstPass)
+  if (finding.kind === 'unclear') return keepMinedSent(context, sight, anchor, attempts)
   if (finding.kind !== 'waiting' && finding.kind !== 'reorged') return
   const account = await requireAccount(context, sight)
   if (finding.kind === 'waiting' && finding.nonceSpent) {
@@ -146,7 +144,7 @@ async function keepMoving(
   }
   context.memory.spentAtHead.delete(anchor.id)
   const current = lost ? await readAnchor(context.pool, anchor.id) : anchor
-  await pushAnchor(context, sight, account, current ?? anchor, attempts, firstPass || lost)
+  await pushAnchor(context, sight, account, current ?? anchor, attempts, lost)
 }
 
 /** A chain that has become shorter than the anchor's block shows nothing until somebody gives it transactions again. */
@@ -155,11 +153,10 @@ async function keepMinedSent(
   sight: Sight,
   anchor: Anchor,
   attempts: readonly Attempt[],
-  firstPass: boolean,
 ): Promise<void> {
   if (anchor.blockNumber === null || sight.head >= anchor.blockNumber) return
   const mined = attempts.find(({ hash }) => anchor.transactionHash?.equals(hash))
-  if (mined !== undefined) await sendWhenDue(context, mined, firstPass)
+  if (mined !== undefined) await sendWhenDue(context, mined, false)
 }
 
 /** Signs for what is prepared; plans one new anchor when a tick is due and nothing of this account is on its way. */

@@ -34,7 +34,7 @@ const UNSEEN_RESEND_MS = 2_000
 /**
  * `submitted` and in no block, on a nonce that is not spent. Its reason afterwards is what holds it now; what held it
  * earlier is forgotten.
- * @param sendAgain at once, whenever it was sent last
+ * @param lost it was in a block until now, so that its bytes go out again at once
  * @throws what the endpoint and the signer throw when they fail in raising it, after the stored bytes were sent again
  *   if it was time
  */
@@ -44,7 +44,7 @@ export async function pushAnchor(
   account: Account,
   anchor: Anchor,
   attempts: readonly Attempt[],
-  sendAgain: boolean,
+  lost: boolean,
 ): Promise<void> {
   const living = livingAttempts(attempts)
   const newest = living.at(-1)
@@ -53,28 +53,33 @@ export async function pushAnchor(
   try {
     raise = await raiseNewest(context, sight, account, anchor, newest)
   } catch (error) {
-    if (isEndpointFault(error) || isSignerFault(error)) await sendWhenDue(context, newest, sendAgain)
+    if (isEndpointFault(error) || isSignerFault(error)) await sendWhenDue(context, newest, lost)
     throw error
   }
   if (raise.sent !== null) return explain(context, anchor, refusalHindrance(raise.sent))
-  const outcome = (await sendWhenDue(context, newest, sendAgain)) ?? lastRefusal(newest)
+  const outcome = (await sendWhenDue(context, newest, lost)) ?? lastRefusal(newest)
   const gap = newest.address === account.address ? context.memory.nonceGap?.hindrance : undefined
   const hindrance =
     gap ?? raise.hindrance ?? refusalHindrance(outcome) ?? stuckHindrance(context, anchor, living)
   await explain(context, anchor, hindrance)
 }
 
-/** Sends the stored bytes when `now` is given, or they have waited for long enough; null when neither. */
+/**
+ * Sends the stored bytes when `now` is given, when they have waited for long enough, and once for every daemon that comes
+ * to lead: the one before may have died before it could. Null when none of that is so.
+ */
 export async function sendWhenDue(
   context: AnchorContext,
   attempt: Attempt,
   now: boolean,
 ): Promise<SendOutcome | null> {
-  const { clock, chain } = context
+  const { clock, chain, memory } = context
   const afterMs =
     attempt.state === 'stored' ? Math.min(chain.resendAfterMs, UNSEEN_RESEND_MS) : chain.resendAfterMs
   const due = (attempt.sentAt?.getTime() ?? 0) + afterMs
-  return now || clock.now() >= due ? sendAttempt(context, attempt) : null
+  if (!now && memory.sent.has(attempt.anchorId) && clock.now() < due) return null
+  memory.sent.add(attempt.anchorId)
+  return sendAttempt(context, attempt)
 }
 
 /** What was said when it was sent last, where nobody took it: nothing newer is known until it is sent again. */
@@ -106,6 +111,7 @@ async function raiseNewest(
   if (hindrance !== null) return { sent: null, hindrance }
   const { attempt, outcome } = await outbid(context, anchor, kind, newest.nonce, payload, offer)
   memory.firstSeenAtHead.set(attempt.id, sight.head)
+  memory.sent.add(anchor.id)
   return { sent: outcome }
 }
 

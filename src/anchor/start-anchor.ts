@@ -77,6 +77,7 @@ export async function startAnchor(
   const { offer } = check.quote
   const { attempt, outcome } = await submitAnchor(context, anchor, account.nextNonce, offer, factor)
   context.memory.firstSeenAtHead.set(attempt.id, sight.head)
+  context.memory.sent.add(anchor.id)
   if (account.resumedReason !== null) {
     await inLease(context.pool, context.lease, (client) =>
       forgetResumed(client, account.chainId, account.address),

@@ -110,7 +110,10 @@ describe('stored bytes', () => {
     await stage.anvil.mine()
     await until(() => signed > 1, { what: 'a raise' })
     const before = sendings()
+    const looked = signed
     await until(() => sendings() > before + 1, { what: 'two more sendings' })
+    // On the timer, and not at every look.
+    expect(signed - looked).toBeGreaterThan(sendings() - before)
     expect((await stage.anchors())[0]).toMatchObject({ reason: 'stuck', detail: 'The signer is away.' })
     expect(proxy.requests.filter((r) => r.method === 'eth_sendRawTransaction').at(-1)!.params).toEqual([raw])
   })
