@@ -58,9 +58,7 @@ export async function pushAnchor(
   }
   if (raise.sent !== null) return explain(context, anchor, refusalHindrance(raise.sent))
   const outcome = (await sendWhenDue(context, newest, lost)) ?? lastRefusal(newest)
-  const gap = newest.address === account.address ? context.memory.nonceGap?.hindrance : undefined
-  const hindrance =
-    gap ?? raise.hindrance ?? refusalHindrance(outcome) ?? stuckHindrance(context, anchor, living)
+  const hindrance = raise.hindrance ?? refusalHindrance(outcome) ?? stuckHindrance(context, anchor, living)
   await explain(context, anchor, hindrance)
 }
 
@@ -100,6 +98,8 @@ async function raiseNewest(
     return { sent: null, hindrance: wished ? olderKeyHindrance(context, newest) : null }
   }
   if (account.pausedReason !== null) return { sent: null, hindrance: pausedHindrance(account) }
+  // However much it paid, nothing on this nonce could be mined.
+  if (memory.nonceGap !== null) return { sent: null, hindrance: memory.nonceGap.hindrance }
   if (!wished) return { sent: null, hindrance: null }
 
   const kind = anchor.wish === 'cancel' ? 'noop' : newest.kind

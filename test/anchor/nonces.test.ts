@@ -95,6 +95,50 @@ describe('a nonce that was set aside for a transaction that never came', () => {
   })
 })
 
+describe('an anchor above a nonce that the chain has lost', () => {
+  it('is not raised, says so, and is mined when what is missing was sent again', async () => {
+    stage = await createStage({
+      chain: { fees: { ...FEES, bumpAfterMs: 1 }, confirmations: 1, resendAfterMs: 100 },
+    })
+    const anchorer = await stage.anchorer()
+    const snapshot = await stage.anvil.snapshot()
+    await stage.seal()
+    await anchorer.tick()
+    await stage.anvil.mine(1)
+    await stage.untilAnchor('a final anchor', (anchor) => anchor.state === 'finalized')
+    await stage.anvil.setAutomine(false)
+    await stage.seal()
+    await anchorer.tick()
+    expect(await stage.attempts()).toMatchObject([{ nonce: 0 }, { nonce: 1 }])
+
+    const { sendCount } = (await stage.attempts())[0]!
+    await stage.anvil.revert(snapshot)
+    await stage.anvil.setAutomine(false)
+    const stuck = await stage.untilAnchor(
+      'the reason',
+      ({ detail }) => detail?.includes('takes nonce 0') === true,
+    )
+    expect(stuck).toMatchObject({ id: 2, state: 'submitted', reason: 'stuck' })
+    await until(async () => (await stage.attempts())[0]!.sendCount > sendCount, { what: 'a sending' })
+    for (let blocks = 0; blocks < 3; blocks += 1) {
+      const head = await stage.anvil.blockNumber()
+      await stage.anvil.setNextBaseFee(10n ** 12n)
+      await stage.anvil.mine()
+      await until(() => anchorer.status().head === head + 1, { what: 'a look at the block' })
+    }
+    expect(await stage.attempts()).toHaveLength(2)
+    await until(
+      async () => {
+        await stage.anvil.setNextBaseFee(10n ** 9n)
+        await stage.anvil.mine()
+        return (await stage.rootsOnChain()).size === 2
+      },
+      { what: 'both roots on the chain', every: 50 },
+    )
+    expect(await stage.attempts()).toHaveLength(2)
+  })
+})
+
 describe('a database restored to before an anchor', () => {
   it('stops before anything is signed, for the chain knows more than it; resumed, it goes on after it', async () => {
     stage = await createStage()
