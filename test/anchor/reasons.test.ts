@@ -77,14 +77,17 @@ describe('the reason of an anchor in no block', () => {
 })
 
 describe('stored bytes', () => {
-  const sendings = () => proxy.count('eth_sendRawTransaction')
+  const sendings = () => proxy.requests.filter(({ method }) => method === 'eth_sendRawTransaction')
+  let later = 0
 
   /** An anchor whose transaction is to be raised, which the node has forgotten. */
   async function withForgottenAnchor(signing: () => void): Promise<string> {
-    await behindProxy({ fees: { ...FEES, bumpAfterMs: 1 }, resendAfterMs: 100 })
+    await behindProxy({ fees: { ...FEES, bumpAfterMs: 1 }, resendAfterMs: HOUR_MS })
     const real = privateKeySigner(PUBLISHER.privateKey)
+    later = 0
     await stage.seal()
     const anchorer = await stage.anchorer({
+      clock: { now: () => Date.now() + later },
       signer: {
         address: real.address,
         async signTransaction(unsigned) {
@@ -99,6 +102,19 @@ describe('stored bytes', () => {
     return toHex(attempt!.raw)
   }
 
+  /** Once when it is time, and not at every look. */
+  async function expectSentOnTheTimer(raw: string): Promise<void> {
+    const before = sendings().length
+    await looks(3)
+    expect(sendings()).toHaveLength(before)
+    later += HOUR_MS
+    await until(() => sendings().length > before, { what: 'another sending' })
+    await looks(3)
+    expect(sendings()).toHaveLength(before + 1)
+    expect(sendings().at(-1)!.params).toEqual([raw])
+    expect(await stage.attempts()).toHaveLength(1)
+  }
+
   it('are sent again while the signer that would raise them is away', async () => {
     let signed = 0
     const raw = await withForgottenAnchor(() => {
@@ -109,26 +125,19 @@ describe('stored bytes', () => {
     await stage.anvil.setNextBaseFee(10n ** 12n)
     await stage.anvil.mine()
     await until(() => signed > 1, { what: 'a raise' })
-    const before = sendings()
-    const looked = signed
-    await until(() => sendings() > before + 1, { what: 'two more sendings' })
-    // On the timer, and not at every look.
-    expect(signed - looked).toBeGreaterThan(sendings() - before)
+    await expectSentOnTheTimer(raw)
     expect((await stage.anchors())[0]).toMatchObject({ reason: 'stuck', detail: 'The signer is away.' })
-    expect(proxy.requests.filter((r) => r.method === 'eth_sendRawTransaction').at(-1)!.params).toEqual([raw])
   })
 
   it('are sent again while fees cannot be looked up', async () => {
-    await withForgottenAnchor(() => {})
+    const raw = await withForgottenAnchor(() => {})
     proxy.rule = ({ method }) =>
       method === 'eth_feeHistory' ? { kind: 'error', code: -32603, message: 'internal error' } : undefined
     await stage.anvil.setNextBaseFee(10n ** 12n)
     await stage.anvil.mine()
     const asked = proxy.count('eth_feeHistory')
     await until(() => proxy.count('eth_feeHistory') > asked, { what: 'a raise' })
-    const before = sendings()
-    await until(() => sendings() > before + 1, { what: 'two more sendings' })
-    expect(await stage.attempts()).toHaveLength(1)
+    await expectSentOnTheTimer(raw)
     expect((await stage.anchors())[0]).toMatchObject({ reason: 'rpc_down' })
   })
 })
