@@ -148,7 +148,7 @@ describe('several endpoints', () => {
     expect(stale.count('eth_getTransactionReceipt')).toBe(0)
     await stage.anvil.mine(5)
     await stage.untilAnchor('a final anchor', (anchor) => anchor.state === 'finalized')
-    expect(stage.events.map((event) => event.type)).toEqual(['anchored', 'finalized'])
+    await expect.poll(() => stage.events.map((event) => event.type)).toEqual(['anchored', 'finalized'])
   })
 })
 

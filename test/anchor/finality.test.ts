@@ -84,7 +84,9 @@ describe('an anchor', () => {
     await anchorer.tick()
     await stage.untilAnchor('the next anchor', ({ id, state }) => id === 2 && state === 'mined')
     expect((await stage.anchors())[0]).toEqual(final)
-    expect(stage.events.map((event) => event.type)).toEqual(['anchored', 'finalized', 'anchored'])
+    await expect
+      .poll(() => stage!.events.map((event) => event.type))
+      .toEqual(['anchored', 'finalized', 'anchored'])
   })
 
   it('on a chain that became shorter is sent again and mined again', async () => {

@@ -211,7 +211,7 @@ describe('an anchor signed by a key that is configured no more', () => {
     const mined = await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
     expect(mined.publisher).toBe(newer.address)
     expect(anchorer.status()).toMatchObject({ paused: null })
-    expect(stage.events.map((event) => event.type)).toEqual(['anchored'])
+    await expect.poll(() => stage.events.map((event) => event.type)).toEqual(['anchored'])
     expect(await stage.rootsOnChain()).toEqual(new Map([[toHex(mined.root), 1]]))
   })
 })

@@ -20,7 +20,9 @@ describe('a reorg', () => {
       (anchor) => anchor.state === 'mined' && !anchor.blockHash!.equals(before.blockHash!),
     )
     expect(after.transactionHash).toEqual(before.transactionHash)
-    expect(stage.events.map((event) => event.type)).toEqual(['anchored', 'reorged', 'anchored'])
+    await expect
+      .poll(() => stage.events.map((event) => event.type))
+      .toEqual(['anchored', 'reorged', 'anchored'])
     await stage.anvil.mine(6)
     await stage.untilAnchor('a final anchor', (anchor) => anchor.state === 'finalized')
     expect(await stage.rootsOnChain()).toEqual(new Map([[toHex(after.root), 1]]))
@@ -41,7 +43,7 @@ describe('a reorg', () => {
       (anchor) => anchor.state === 'mined' && anchor.blockNumber === before.blockNumber! + 2,
     )
     expect(after.blockHash).not.toEqual(before.blockHash)
-    expect(stage.events.map((event) => event.type)).toContain('reorged')
+    await expect.poll(() => stage.events.map((event) => event.type)).toContain('reorged')
     await stage.anvil.mine(6)
     await stage.untilAnchor('a final anchor', (anchor) => anchor.state === 'finalized')
   })
@@ -86,7 +88,9 @@ describe('a reorg', () => {
       reason: 'paused',
       paused: { reason: 'finality_contradicted' },
     })
-    expect(stage.events.at(-1)).toMatchObject({ type: 'paused', reason: 'finality_contradicted' })
+    await expect
+      .poll(() => stage.events.at(-1))
+      .toMatchObject({ type: 'paused', reason: 'finality_contradicted' })
     expect(await stage.anchors()).toHaveLength(1)
 
     expect(await resumeAccount(stage.pool, 31337, PUBLISHER.address, 0)).toBe('finality_contradicted')
@@ -98,7 +102,7 @@ describe('a reorg', () => {
     const [again, next] = await stage.anchors()
     expect(again!.transactionHash).toEqual(before.transactionHash)
     expect(again!.blockHash).not.toEqual(before.blockHash)
-    expect(stage.events.filter((event) => event.type === 'reorged')).toHaveLength(1)
+    await expect.poll(() => stage.events.filter((event) => event.type === 'reorged')).toHaveLength(1)
     expect(await stage.rootsOnChain()).toEqual(
       new Map([again!, next!].map((anchor) => [toHex(anchor.root), 1])),
     )

@@ -186,7 +186,7 @@ describe('a receipt', () => {
     const looks = proxy.count('eth_blockNumber')
     await until(() => proxy.count('eth_blockNumber') > looks + 5, { what: 'five more looks' })
     expect((await stage.anchors())[0]!.state).toBe('mined')
-    expect(stage.events.map((event) => event.type)).toEqual(['anchored'])
+    await expect.poll(() => stage.events.map((event) => event.type)).toEqual(['anchored'])
   })
 })
 

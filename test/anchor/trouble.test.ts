@@ -29,7 +29,9 @@ describe('a key that something else uses', () => {
     await stage.seal()
     await anchorer.tick()
     expect(anchorer.status()).toMatchObject({ reason: 'paused', paused: { reason: 'key_used_elsewhere' } })
-    expect(stage.events.at(-1)).toMatchObject({ type: 'paused', reason: 'key_used_elsewhere' })
+    await expect
+      .poll(() => stage.events.at(-1))
+      .toMatchObject({ type: 'paused', reason: 'key_used_elsewhere' })
     expect(await stage.attempts()).toHaveLength(1)
 
     expect(await resume()).toBe('key_used_elsewhere')
