@@ -4,23 +4,22 @@
  * stale one's writes are refused by the database.
  */
 
-import { ANCHOR_REASONS, type AnchorReason } from '../core/anchor-state.ts'
+import { ANCHOR_REASONS, type Hindrance } from '../core/anchor-state.ts'
 import type { ChainConfig } from '../core/chain-config.ts'
-import { type ErrorCode, HoldfastError } from '../core/errors.ts'
+import { HoldfastError } from '../core/errors.ts'
 import type { Clock, Logger, Metrics } from '../core/ports.ts'
-import { openAnchors, setAnchorReason } from '../store/anchors.ts'
 import type { Pool } from '../store/database.ts'
-import { inLease } from '../store/lease-transaction.ts'
-import { acquireLease, type Lease, releaseLease, renewLease } from '../store/leases.ts'
+import { acquireLease, type Lease, leaseLost, releaseLease, renewLease } from '../store/leases.ts'
 import { asStoreError } from '../store/unavailable.ts'
 import { type AnchorContext, type AnchorEvent, emptyMemory } from './context.ts'
 import { createEndpoints } from './endpoints.ts'
-import { type PassReport, runPass, wait } from './pass.ts'
+import { explainAll } from './explain.ts'
+import { faultHindrance, isLeaseLost } from './faults.ts'
+import { type PassReport, runPass } from './pass.ts'
 import type { AnchorTree } from './plan.ts'
 import { registryOf } from './registry.ts'
 import type { Signer } from './signer.ts'
-import type { Hindrance } from './spending.ts'
-import { type ChainStatus, readChainStatus } from './status.ts'
+import { type ChainStatus, readChainStatus, UNKNOWN } from './status.ts'
 
 export type Anchorer = {
   readonly chainId: number
@@ -72,14 +71,6 @@ const IDLE_INTERVAL_MS = 5_000
 /** After its tick, a batch is left to that tick for this long. */
 const OVERDUE_AFTER_MS = 3_000
 
-/** What an error that ends a pass is called where people look for why nothing moves. */
-const HINDRANCES: Partial<Record<ErrorCode, AnchorReason>> = {
-  CHAIN_UNAVAILABLE: 'rpc_down',
-  WRONG_CHAIN: 'rpc_down',
-  SIGNER_UNAVAILABLE: 'stuck',
-  SIGNER_FAULT: 'stuck',
-}
-
 export function createAnchorer(deps: AnchorerDeps): Anchorer {
   const { chain, pool, signer, clock, metrics } = deps
   const logger = deps.logger.child({ chainId: chain.chainId })
@@ -124,12 +115,14 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
     }
     memory.due ||= due
     due = false
-    const context = contextOf(lease)
+    const held = lease
+    const context = contextOf(held)
     try {
-      report = await runPass(context)
+      const seen = await runPass(context)
+      // Another daemon may lead by now.
+      if (lease !== held) return
+      report = seen
       fault = null
-      due ||= isOverdue()
-      metrics.gauge('holdfast_anchor_backlog_batches', report.backlog.batches, labels)
       if (report.balanceDays !== null) metrics.gauge('holdfast_balance_days', report.balanceDays, labels)
       metrics.gauge('holdfast_balance_wei', Number(report.balance), labels)
     } catch (error) {
@@ -137,13 +130,24 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
       throw error
     } finally {
       await refreshStatus()
+      due ||= isOverdue()
     }
+  }
+
+  /** What only a leader sees is not said any more: it would be taken for how things stand now. */
+  function standDown(why: unknown): void {
+    logger.warn({ err: why }, 'this daemon does not anchor any more')
+    lease = null
+    report = null
+    fault = null
+    metrics.gauge('holdfast_balance_days', Number.NaN, labels)
+    metrics.gauge('holdfast_balance_wei', Number.NaN, labels)
   }
 
   /** A tick that nobody was there for, as after a restart: its batches need not wait for the next one. */
   function isOverdue(): boolean {
-    const oldest = report?.backlog.oldestReceivedAt
-    if (deps.anchorByOf === undefined || oldest == null || ticking !== null) return false
+    const oldest = status.backlog?.oldestReceivedAt
+    if (lease === null || deps.anchorByOf === undefined || oldest == null || ticking !== null) return false
     return deps.anchorByOf(oldest.getTime()) - chain.anchorWithinMs + OVERDUE_AFTER_MS < clock.now()
   }
 
@@ -176,25 +180,21 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
 
   /** Says why nothing moves, where that can still be said. */
   async function survive(context: AnchorContext, error: unknown): Promise<void> {
-    if (!(error instanceof HoldfastError)) return
-    if (error.code === 'LEASE_LOST') {
-      logger.warn({ err: error }, 'this daemon does not anchor any more')
-      lease = null
-    }
-    const reason = HINDRANCES[error.code]
-    if (reason === undefined) return
-    const hindrance = { reason, detail: error.message }
+    if (isLeaseLost(error)) return standDown(error)
+    const hindrance = faultHindrance(error)
+    if (hindrance === null) return
     fault = hindrance
-    if (memory.due) await wait(context, hindrance)
-    const unmined = (await openAnchors(pool, chain.chainId)).filter((anchor) => anchor.state !== 'mined')
-    await inLease(pool, context.lease, async (client) => {
-      for (const anchor of unmined)
-        await setAnchorReason(client, anchor.id, hindrance.reason, hindrance.detail)
-    })
+    try {
+      await explainAll(context, hindrance)
+    } catch (failure) {
+      if (!isLeaseLost(failure)) throw failure
+      standDown(failure)
+    }
   }
 
   async function refreshStatus(): Promise<void> {
     status = await readChainStatus(pool, statusOf(report))
+    metrics.gauge('holdfast_anchor_backlog_batches', status.backlog?.batches ?? 0, labels)
     for (const reason of ANCHOR_REASONS) {
       metrics.gauge('holdfast_anchor_hindered', status.reason === reason ? 1 : 0, { ...labels, reason })
     }
@@ -210,6 +210,7 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
 
   function statusOf(seen: PassReport | null): ChainStatus {
     return {
+      ...UNKNOWN,
       chainId: chain.chainId,
       address: signer.address,
       registry,
@@ -220,13 +221,8 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
       balanceWei: seen?.balance.toString() ?? null,
       balanceDays: seen?.balanceDays ?? null,
       endpoints: endpoints.health(),
-      nextNonce: null,
-      paused: null,
       reason: fault?.reason ?? null,
       detail: fault?.detail ?? null,
-      lastAnchor: null,
-      inFlight: null,
-      backlog: seen?.backlog ?? null,
     }
   }
 
@@ -269,8 +265,7 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
     if (held === null) return
     try {
       if (await renewLease(pool, held, ttlMs)) return
-      logger.warn({ epoch: held.epoch }, 'another daemon anchors now')
-      if (lease === held) lease = null
+      if (lease === held) standDown(leaseLost(held))
     } catch (error) {
       note(error)
     }

@@ -1,5 +1,5 @@
-import { HoldfastError } from '../core/errors.ts'
 import { toHex } from '../core/hash.ts'
+import { askFor, bigQuantityOf, bytes32Of, fieldsOf, quantityOf } from './answers.ts'
 import type { Ask } from './endpoints.ts'
 import { RpcAnswerError } from './json-rpc.ts'
 import type { Log } from './registry.ts'
@@ -18,49 +18,71 @@ export type TransactionReceipt = {
 
 /** The block of the canonical chain at this number or tag; null when the endpoint has none. */
 export async function blockAt(ask: Ask, at: number | 'latest' | 'finalized'): Promise<Block | null> {
-  const tag = typeof at === 'number' ? quantity(at) : at
-  const block = (await ask('eth_getBlockByNumber', [tag, false])) as Record<string, string> | null
-  if (block === null || block === undefined) return null
-  return {
-    number: Number(block.number),
-    hash: bytes32(block.hash),
-    time: new Date(Number(block.timestamp) * 1000),
-  }
+  const tag = typeof at === 'number' ? `0x${at.toString(16)}` : at
+  return askFor(ask, 'eth_getBlockByNumber', [tag, false], (answer) => {
+    const block = fieldsOf(answer)
+    if (block === null) return null
+    return {
+      number: quantityOf(block.number),
+      hash: bytes32Of(block.hash),
+      time: new Date(quantityOf(block.timestamp) * 1000),
+    }
+  })
 }
 
 /** Null means only that this endpoint knows of no block with it: it may lag, it may come yet. */
 export async function receiptOf(ask: Ask, hash: Buffer): Promise<TransactionReceipt | null> {
-  const receipt = (await ask('eth_getTransactionReceipt', [toHex(hash)])) as Record<string, unknown> | null
-  if (receipt === null || receipt === undefined || typeof receipt.blockHash !== 'string') return null
-  if (String(receipt.transactionHash).toLowerCase() !== toHex(hash)) {
-    throw new HoldfastError(
-      'CHAIN_UNAVAILABLE',
-      'An RPC endpoint returned the receipt of another transaction.',
-    )
-  }
-  const gasUsed = Number(receipt.gasUsed)
-  return {
-    succeeded: Number(receipt.status) === 1,
-    blockNumber: Number(receipt.blockNumber),
-    blockHash: bytes32(receipt.blockHash),
-    gasUsed,
-    feePaid: BigInt(gasUsed) * weiOf(receipt.effectiveGasPrice) + weiOf(receipt.l1Fee),
-    logs: receipt.logs as Log[],
-  }
+  const read = await askFor(ask, 'eth_getTransactionReceipt', [toHex(hash)], (answer) => {
+    const receipt = fieldsOf(answer)
+    if (receipt === null || receipt.blockHash === null || receipt.blockHash === undefined) return null
+    if (!bytes32Of(receipt.transactionHash).equals(hash))
+      throw new Error('the receipt of another transaction')
+    return {
+      succeeded: quantityOf(receipt.status) === 1,
+      blockNumber: quantityOf(receipt.blockNumber),
+      blockHash: bytes32Of(receipt.blockHash),
+      gasUsed: quantityOf(receipt.gasUsed),
+      gasPrice: receipt.effectiveGasPrice == null ? null : bigQuantityOf(receipt.effectiveGasPrice),
+      dataFee: receipt.l1Fee == null ? 0n : bigQuantityOf(receipt.l1Fee),
+      logs: logsOf(receipt.logs),
+    }
+  })
+  if (read === null) return null
+  const { gasPrice, dataFee, ...receipt } = read
+  const price = gasPrice ?? (await gasPriceOf(ask, hash))
+  return { ...receipt, feePaid: BigInt(receipt.gasUsed) * price + dataFee }
+}
+
+/** What a mined transaction pays a gas unit, from nodes whose receipts do not say it. */
+async function gasPriceOf(ask: Ask, hash: Buffer): Promise<bigint> {
+  return askFor(ask, 'eth_getTransactionByHash', [toHex(hash)], (answer) =>
+    bigQuantityOf(fieldsOf(answer)?.gasPrice),
+  )
+}
+
+function logsOf(value: unknown): Log[] {
+  if (!Array.isArray(value)) throw new TypeError('no logs')
+  return value.map((each) => {
+    const { address, topics } = fieldsOf(each) ?? {}
+    if (typeof address !== 'string' || !Array.isArray(topics)) throw new TypeError('not a log')
+    return { address, topics: topics.map(String) }
+  })
 }
 
 /** How many transactions of the address the chain holds: the next nonce it takes. */
 export async function nonceAt(ask: Ask, address: string, tag: 'latest' | 'pending'): Promise<number> {
-  return Number(await ask('eth_getTransactionCount', [address, tag]))
+  return askFor(ask, 'eth_getTransactionCount', [address, tag], quantityOf)
 }
 
 export async function balanceOf(ask: Ask, address: string): Promise<bigint> {
-  return BigInt((await ask('eth_getBalance', [address, 'latest'])) as string)
+  return askFor(ask, 'eth_getBalance', [address, 'latest'], bigQuantityOf)
 }
 
 export async function hasCode(ask: Ask, address: string): Promise<boolean> {
-  const code = (await ask('eth_getCode', [address, 'latest'])) as string
-  return code.length > 2
+  return askFor(ask, 'eth_getCode', [address, 'latest'], (code) => {
+    if (typeof code !== 'string') throw new TypeError('no code')
+    return code.length > 2
+  })
 }
 
 /** Used where a chain has neither a `finalized` tag nor configured confirmations. */
@@ -86,23 +108,4 @@ export async function finalizedHead(ask: Ask, head: number, confirmations?: numb
     // A limit or an internal error says nothing of the chain: taking it for a missing tag would call blocks final too early.
     throw error
   }
-}
-
-function quantity(value: number): string {
-  return `0x${value.toString(16)}`
-}
-
-function weiOf(value: unknown): bigint {
-  return typeof value === 'string' ? BigInt(value) : 0n
-}
-
-function bytes32(value: unknown): Buffer {
-  const bytes = Buffer.from(String(value).replace(/^0x/, ''), 'hex')
-  if (bytes.length !== 32) {
-    throw new HoldfastError(
-      'CHAIN_UNAVAILABLE',
-      'An RPC endpoint returned a block or receipt without its hash.',
-    )
-  }
-  return bytes
 }

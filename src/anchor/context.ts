@@ -1,3 +1,4 @@
+import type { Hindrance } from '../core/anchor-state.ts'
 import type { ChainConfig } from '../core/chain-config.ts'
 import type { Hex } from '../core/hash.ts'
 import type { Clock, Logger, Metrics } from '../core/ports.ts'
@@ -21,7 +22,12 @@ export type AnchorEvent =
   | { type: 'paused'; chainId: number; address: string; reason: PauseReason; detail: string }
 
 /** A contradiction that Holdfast does not resolve by itself. */
-export type PauseReason = 'key_used_elsewhere' | 'finality_contradicted' | 'reverted' | 'operator'
+export type PauseReason =
+  | 'key_used_elsewhere'
+  | 'finality_contradicted'
+  | 'nonce_gap'
+  | 'reverted'
+  | 'operator'
 
 /** What every part of one chain's anchoring is given while the lease is held. */
 export type AnchorContext = {
@@ -48,13 +54,15 @@ export type AnchorContext = {
 export type AnchorMemory = {
   /** A tick came, and what it asked for is not planned yet. */
   due: boolean
-  /** Stored bytes have been sent again since the lease was taken. */
-  resent: boolean
+  /** Anchors whose bytes have been sent since the lease was taken, by id. */
+  sent: Set<number>
   registrySeen: boolean
   /** The chain is not a rollup of the OP stack. */
   noDataFee: boolean
   /** What the account pays a day, and when that was reckoned (ms since the epoch). */
   dailyFees: { wei: bigint | null; at: number } | null
+  /** The chain waits for a nonce that has been used up here; at which head that was first seen, and when bytes were sent. */
+  nonceGap: { nonce: number; sinceHead: number; sentAt: number | null; hindrance: Hindrance } | null
   /** Head at which the account was first seen past a living attempt's nonce, by anchor id. */
   spentAtHead: Map<number, number>
   /** Head when an attempt was first looked at, by attempt id: no block since means that a raise would be in vain. */
@@ -64,10 +72,11 @@ export type AnchorMemory = {
 export function emptyMemory(): AnchorMemory {
   return {
     due: false,
-    resent: false,
+    sent: new Set(),
     registrySeen: false,
     noDataFee: false,
     dailyFees: null,
+    nonceGap: null,
     spentAtHead: new Map(),
     firstSeenAtHead: new Map(),
   }

@@ -1,4 +1,5 @@
 import { Interface } from 'ethers'
+import { askFor, bytes32Of } from './answers.ts'
 import type { Ask } from './endpoints.ts'
 import { RpcAnswerError } from './json-rpc.ts'
 import type { Payload } from './submit.ts'
@@ -13,19 +14,34 @@ const MARGIN = 2n
 
 /**
  * Upper bound of the data fee that a rollup of the OP stack charges beside gas, in wei; 0 on other chains.
- * `memory` keeps that a chain has no such fee.
+ * `memory` keeps that a chain has no such fee; an endpoint that cannot tell is no such chain.
+ * @throws what `ask` throws, but for a call that reverts
  * Source: Optimism specs, "L1 cost fees", Fjord.
  */
 export async function dataFeeOf(ask: Ask, payload: Payload, memory: { noDataFee: boolean }): Promise<bigint> {
   if (memory.noDataFee) return 0n
   const bytes = ENVELOPE_BYTES + (payload.data.length - 2) / 2
   const data = oracle.encodeFunctionData('getL1FeeUpperBound', [bytes])
-  try {
-    const answer = (await ask('eth_call', [{ to: GAS_PRICE_ORACLE, data }, 'latest'])) as string
-    if (answer.length === 66) return BigInt(answer) * MARGIN
-  } catch (error) {
-    if (!(error instanceof RpcAnswerError)) throw error
-  }
+  const fee = await upperBound(ask, data)
+  if (fee !== null) return fee * MARGIN
   memory.noDataFee = true
   return 0n
+}
+
+/** Null where there is no such oracle: an account without code returns nothing, another contract reverts. */
+async function upperBound(ask: Ask, data: string): Promise<bigint | null> {
+  try {
+    const params = [{ to: GAS_PRICE_ORACLE, data }, 'latest']
+    return await askFor(ask, 'eth_call', params, (answer) =>
+      answer === '0x' ? null : BigInt(`0x${bytes32Of(answer).toString('hex')}`),
+    )
+  } catch (error) {
+    if (error instanceof RpcAnswerError && isRevert(error)) return null
+    throw error
+  }
+}
+
+/** geth's code for it, and the word that every node has in its message. */
+function isRevert(error: RpcAnswerError): boolean {
+  return error.code === 3 || /revert|invalid opcode/i.test(error.message)
 }

@@ -8,6 +8,7 @@ export type EndpointHealth = {
   state: 'ok' | 'failing' | 'wrong_chain' | 'unknown'
   /** Newest block it has shown. */
   head: number | null
+  /** In a row: calls that failed, or looks at the chain that it could not serve to their end. */
   failures: number
   lastError: string | null
 }
@@ -20,8 +21,12 @@ export type Endpoint = {
    * @throws RpcAnswerError, RpcTransportError, HoldfastError WRONG_CHAIN
    */
   call(method: string, params: readonly unknown[]): Promise<unknown>
-  /** Backs off as after a failure: it answers, but not with what is needed. */
-  penalise(error: unknown): void
+  /** A look at the chain through it failed: it may answer, but not all that is needed. */
+  lookFailed(error: unknown): void
+  /** A look at the chain through it came to its end: only this makes up for those that failed. */
+  lookDone(): void
+  /** Whether it failed a look lately, so that others are looked through first. It is sent to all the same. */
+  isSetAside(): boolean
   /** Remembers the newest block it has shown. */
   sawHead(head: number): void
   health(): EndpointHealth
@@ -34,8 +39,13 @@ const FIRST_WAIT_MS = 250
 const LONGEST_WAIT_MS = 30_000
 /** An endpoint that asks for longer is asked again all the same: its wish must not outlast a deadline. */
 const LONGEST_ASKED_MS = 300_000
+/** Another is looked through first for this long after a failed look, and twice as long after each further one. */
+const FIRST_ASIDE_MS = 30_000
+const LONGEST_ASIDE_MS = 600_000
 /** JSON-RPC codes by which gateways say "too many requests". */
 const LIMIT_CODES = new Set([429, -32005, -32097])
+/** HTTP statuses by which gateways say the same, or that nobody is behind them, whatever error they put in the body. */
+const BUSY_STATUSES = new Set([429, 502, 503, 504])
 
 export function createEndpoint(options: {
   url: string
@@ -53,6 +63,9 @@ export function createEndpoint(options: {
   const labels = { chain: String(chainId), endpoint: name }
   let failures = 0
   let notBefore = 0
+  let failedLooks = 0
+  let asideUntil = 0
+  let lookError: string | null = null
   let chainProbe: Promise<void> | null = null
   let wrongChain = false
   let answered = false
@@ -64,7 +77,11 @@ export function createEndpoint(options: {
       throw new RpcTransportError(`backing off after: ${lastError}`, { sent: false })
     }
     chainProbe ??= probeChain()
-    await chainProbe
+    await chainProbe.catch((error: unknown) => {
+      // Whatever became of the question for the chain's id, this one was not asked.
+      if (error instanceof HoldfastError) throw error
+      throw new RpcTransportError((error as Error).message, { sent: false, cause: error })
+    })
     return measured(method, params)
   }
 
@@ -75,7 +92,7 @@ export function createEndpoint(options: {
       if (!wrongChain) return
       throw new HoldfastError('WRONG_CHAIN', `${name} serves chain ${id}, not ${chainId}.`)
     } catch (error) {
-      if (!(error instanceof RpcTransportError)) failed(error)
+      if (error instanceof HoldfastError || !isOutage(error)) failed(error)
       chainProbe = null
       throw error
     }
@@ -88,8 +105,8 @@ export function createEndpoint(options: {
       succeeded()
       return result
     } catch (error) {
-      if (error instanceof RpcAnswerError && !LIMIT_CODES.has(error.code)) succeeded()
-      else failed(error)
+      if (isOutage(error)) failed(error)
+      else succeeded()
       throw error
     } finally {
       metrics.observe('holdfast_rpc_seconds', (clock.now() - startedAt) / 1000, { ...labels, method })
@@ -102,7 +119,7 @@ export function createEndpoint(options: {
     notBefore = 0
     answered = true
     lastError = null
-    metrics.gauge('holdfast_rpc_up', 1, labels)
+    if (failedLooks === 0) metrics.gauge('holdfast_rpc_up', 1, labels)
   }
 
   function failed(error: unknown): void {
@@ -125,7 +142,23 @@ export function createEndpoint(options: {
   return {
     name,
     call,
-    penalise: failed,
+    lookFailed(error) {
+      failedLooks += 1
+      lookError = error instanceof Error ? error.message : String(error)
+      asideUntil =
+        clock.now() + Math.min(LONGEST_ASIDE_MS, FIRST_ASIDE_MS * 2 ** Math.min(failedLooks - 1, 20))
+      metrics.gauge('holdfast_rpc_up', 0, labels)
+      metrics.count('holdfast_rpc_failures_total', 1, labels)
+      if (failedLooks === 1) logger.warn({ endpoint: name, err: error }, 'rpc endpoint lacks what is needed')
+    },
+    lookDone() {
+      if (failedLooks > 0) logger.info({ endpoint: name }, 'rpc endpoint has what is needed again')
+      failedLooks = 0
+      asideUntil = 0
+      lookError = null
+      if (failures === 0) metrics.gauge('holdfast_rpc_up', 1, labels)
+    },
+    isSetAside: () => clock.now() < asideUntil,
     sawHead(number) {
       head = number
       metrics.gauge('holdfast_rpc_head', number, labels)
@@ -133,13 +166,25 @@ export function createEndpoint(options: {
     waitMs: () => Math.max(0, notBefore - clock.now()),
     health: () => ({
       name,
-      state: wrongChain ? 'wrong_chain' : failures > 0 ? 'failing' : answered ? 'ok' : 'unknown',
+      state: wrongChain
+        ? 'wrong_chain'
+        : failures + failedLooks > 0
+          ? 'failing'
+          : answered
+            ? 'ok'
+            : 'unknown',
       head,
-      failures,
-      lastError,
+      failures: Math.max(failures, failedLooks),
+      lastError: lastError ?? lookError,
     }),
     close: rpc.close,
   }
+}
+
+/** Whether the endpoint gave no answer to this call and is to be left alone for a while. */
+function isOutage(error: unknown): boolean {
+  if (!(error instanceof RpcAnswerError)) return true
+  return LIMIT_CODES.has(error.code) || BUSY_STATUSES.has(error.status)
 }
 
 /** Distinct, and without what may be secret. */

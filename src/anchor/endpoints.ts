@@ -1,7 +1,8 @@
 import { HoldfastError } from '../core/errors.ts'
 import type { Clock, Logger, Metrics } from '../core/ports.ts'
+import { askFor, quantityOf } from './answers.ts'
 import { createEndpoint, type Endpoint, type EndpointHealth, endpointNames } from './endpoint.ts'
-import { RpcTransportError } from './json-rpc.ts'
+import { MalformedAnswerError, RpcAnswerError, RpcTransportError } from './json-rpc.ts'
 import { classifySendError, combineOutcomes, type SendOutcome } from './send-outcome.ts'
 
 /** A question to one endpoint; a pass over a chain's anchors asks all of its questions through one of them. */
@@ -12,18 +13,23 @@ export type ChainView = {
   endpoint: string
   head: number
   ask: Ask
-  /** Leaves this endpoint aside for a while, so that the next look is through another where there is one. */
-  penalise(error: unknown): void
+  /** Looks through others first for a while, where there are others. */
+  lookFailed(error: unknown): void
+  lookDone(): void
 }
 
 export type Endpoints = {
   /**
-   * Asks every endpoint for its newest block, and picks the first in the given order that is not behind.
+   * Asks every endpoint for its newest block. Those that answer, the best to look through first: not behind before
+   * behind, those that served the last look to its end before those that did not, then the given order.
    * @throws HoldfastError CHAIN_UNAVAILABLE (retry) when none answers, WRONG_CHAIN when those that answer serve another
    */
-  view(): Promise<ChainView>
-  /** All the endpoints that answer now. */
   views(): Promise<ChainView[]>
+  /**
+   * The first of {@link views}.
+   * @throws as it does
+   */
+  view(): Promise<ChainView>
   /** Sends the bytes to every endpoint. One acceptance is enough. */
   send(raw: Buffer): Promise<SendOutcome>
   /** @throws HoldfastError WRONG_CHAIN when any endpoint that answers serves another chain */
@@ -32,7 +38,7 @@ export type Endpoints = {
   close(): void
 }
 
-/** An endpoint this many blocks behind the best one is not read from while a better one answers. */
+/** An endpoint more than this many blocks behind the best one is looked through last. */
 const TOLERATED_LAG = 2
 
 export function createEndpoints(options: {
@@ -53,7 +59,7 @@ export function createEndpoints(options: {
   async function views(): Promise<ChainView[]> {
     const answers = await Promise.allSettled(endpoints.map(viewOf))
     const open = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
-    if (open.length > 0) return open
+    if (open.length > 0) return bestFirst(open)
     const faults = answers.map((answer) => (answer.status === 'rejected' ? answer.reason : null))
     const wrong = faults.find((fault) => fault instanceof HoldfastError)
     if (wrong !== undefined) throw wrong
@@ -66,11 +72,7 @@ export function createEndpoints(options: {
 
   return {
     views,
-    async view() {
-      const open = await views()
-      const best = open.reduce((head, view) => Math.max(head, view.head), 0)
-      return open.find((view) => view.head >= best - TOLERATED_LAG)!
-    },
+    view: async () => (await views())[0]!,
     async send(raw) {
       const params = [`0x${raw.toString('hex')}`]
       const outcomes = await Promise.all(endpoints.map((endpoint) => sendTo(endpoint, params)))
@@ -91,18 +93,24 @@ export function createEndpoints(options: {
   }
 }
 
-async function viewOf(endpoint: Endpoint): Promise<ChainView> {
-  const answer = await endpoint.call('eth_blockNumber', [])
-  const head = typeof answer === 'string' ? Number(answer) : Number.NaN
-  if (!Number.isSafeInteger(head) || head < 0) {
-    const fault = new RpcTransportError('eth_blockNumber was answered with something that is no number', {
-      sent: true,
-    })
-    endpoint.penalise(fault)
-    throw fault
+type RankedView = ChainView & { setAside: boolean }
+
+function bestFirst(views: readonly RankedView[]): RankedView[] {
+  const best = views.reduce((head, view) => Math.max(head, view.head), 0)
+  const rank = (view: RankedView) => (view.head < best - TOLERATED_LAG ? 2 : 0) + (view.setAside ? 1 : 0)
+  return [...views].sort((a, b) => rank(a) - rank(b))
+}
+
+async function viewOf(endpoint: Endpoint): Promise<RankedView> {
+  const { name, call, lookFailed, lookDone } = endpoint
+  try {
+    const head = await askFor(call, 'eth_blockNumber', [], quantityOf)
+    endpoint.sawHead(head)
+    return { endpoint: name, head, ask: call, lookFailed, lookDone, setAside: endpoint.isSetAside() }
+  } catch (error) {
+    if (error instanceof RpcAnswerError || error instanceof MalformedAnswerError) lookFailed(error)
+    throw error
   }
-  endpoint.sawHead(head)
-  return { endpoint: endpoint.name, head, ask: endpoint.call, penalise: endpoint.penalise }
 }
 
 async function sendTo(endpoint: Endpoint, params: readonly unknown[]): Promise<SendOutcome> {
@@ -110,9 +118,9 @@ async function sendTo(endpoint: Endpoint, params: readonly unknown[]): Promise<S
     await endpoint.call('eth_sendRawTransaction', params)
     return { kind: 'accepted' }
   } catch (error) {
-    // An endpoint of another chain, or one that backs off, has not seen the bytes; that is no answer either way.
+    // An endpoint of another chain, or one that backs off or cannot be connected to, has not seen the bytes.
     if (error instanceof HoldfastError || (error instanceof RpcTransportError && !error.sent)) {
-      return { kind: 'unknown', message: messageOf(error) }
+      return { kind: 'unsent', message: messageOf(error) }
     }
     return classifySendError(error)
   }

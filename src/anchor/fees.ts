@@ -1,5 +1,6 @@
 import { parseUnits } from 'ethers'
 import type { FeeLimits } from '../core/chain-config.ts'
+import { askFor, bigQuantityOf, fieldsOf } from './answers.ts'
 import type { Ask } from './endpoints.ts'
 import { RpcAnswerError } from './json-rpc.ts'
 
@@ -28,7 +29,7 @@ const RAISE_DENOMINATOR = 8n
 export async function quoteFees(ask: Ask, limits: FeeLimits): Promise<Quote> {
   const history = await feeHistory(ask)
   return history === null
-    ? quoteLegacy(BigInt((await ask('eth_gasPrice', [])) as string), limits)
+    ? quoteLegacy(await askFor(ask, 'eth_gasPrice', [], bigQuantityOf), limits)
     : quote1559(history, limits)
 }
 
@@ -85,28 +86,40 @@ export function raiseOffer(last: Offer, now: Offer, limits: FeeLimits): Offer | 
   }
 }
 
-async function feeHistory(ask: Ask): Promise<{ baseFee: bigint; tips: bigint[] } | null> {
+type FeeHistory = { baseFee: bigint; tips: bigint[] }
+
+async function feeHistory(ask: Ask): Promise<FeeHistory | null> {
   try {
-    const answer = (await ask('eth_feeHistory', [`0x${HISTORY_BLOCKS.toString(16)}`, 'latest', [50]])) as {
-      baseFeePerGas?: string[]
-      reward?: string[][]
-      gasUsedRatio?: number[]
-    } | null
-    const next = answer?.baseFeePerGas?.at(-1)
-    if (next === undefined || next === null) return null
+    const params = [`0x${HISTORY_BLOCKS.toString(16)}`, 'latest', [50]]
+    const history = await askFor(ask, 'eth_feeHistory', params, readHistory)
     // Chains from before EIP-1559 answer with zeros; so does a free chain, whose blocks do have the field.
-    if (BigInt(next) === 0n && !(await latestHasBaseFee(ask))) return null
-    const tips = (answer?.reward ?? []).filter((_, i) => (answer?.gasUsedRatio?.[i] ?? 1) > 0)
-    return { baseFee: BigInt(next), tips: tips.map((row) => BigInt(row[0] ?? 0)) }
+    if (history?.baseFee === 0n && !(await latestHasBaseFee(ask))) return null
+    return history
   } catch (error) {
     if (error instanceof RpcAnswerError && !(await latestHasBaseFee(ask))) return null
     throw error
   }
 }
 
+function readHistory(answer: unknown): FeeHistory | null {
+  const { baseFeePerGas, reward, gasUsedRatio } = (fieldsOf(answer) ?? {}) as {
+    baseFeePerGas?: unknown[] | null
+    reward?: unknown[][] | null
+    gasUsedRatio?: number[] | null
+  }
+  const next = baseFeePerGas?.at(-1)
+  if (next === undefined || next === null) return null
+  const tips = (reward ?? []).filter((_, i) => (gasUsedRatio?.[i] ?? 1) > 0)
+  return { baseFee: bigQuantityOf(next), tips: tips.map((row) => bigQuantityOf(row[0] ?? '0x0')) }
+}
+
 async function latestHasBaseFee(ask: Ask): Promise<boolean> {
-  const block = (await ask('eth_getBlockByNumber', ['latest', false])) as { baseFeePerGas?: string } | null
-  return typeof block?.baseFeePerGas === 'string'
+  return askFor(
+    ask,
+    'eth_getBlockByNumber',
+    ['latest', false],
+    (answer) => typeof fieldsOf(answer)?.baseFeePerGas === 'string',
+  )
 }
 
 function weiOf(limits: FeeLimits): { cap: bigint; minTip: bigint; maxTip: bigint; floor: bigint } {

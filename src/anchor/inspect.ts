@@ -5,7 +5,7 @@ import type { Ask } from './endpoints.ts'
 import { hasAnchored } from './registry.ts'
 
 /** The chain as one pass sees it, through one endpoint. */
-export type Sight = { ask: Ask; head: number; finalized: number }
+export type Sight = { endpoint: string; ask: Ask; head: number; finalized: number }
 
 /** What the chain says of an anchor's transactions. Nothing is written here. */
 export type Finding =

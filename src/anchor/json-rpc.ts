@@ -4,14 +4,22 @@
 export class RpcAnswerError extends Error {
   readonly code: number
   readonly data: unknown
+  /** HTTP status that the error came with. */
+  readonly status: number
   readonly retryAfterMs: number | undefined
 
-  constructor(code: number, message: string, data: unknown, retryAfterMs?: number) {
+  constructor(
+    code: number,
+    message: string,
+    data?: unknown,
+    http: { status?: number; retryAfterMs?: number | undefined } = {},
+  ) {
     super(message)
     this.name = 'RpcAnswerError'
     this.code = code
     this.data = data
-    this.retryAfterMs = retryAfterMs
+    this.status = http.status ?? 200
+    this.retryAfterMs = http.retryAfterMs
   }
 }
 
@@ -32,6 +40,32 @@ export class RpcTransportError extends Error {
     this.sent = options.sent
     this.retryAfterMs = options.retryAfterMs
   }
+}
+
+/** A result, but not of the form that the method promises. */
+export class MalformedAnswerError extends Error {
+  constructor(message: string, options: { cause: unknown }) {
+    super(message, options)
+    this.name = 'MalformedAnswerError'
+  }
+}
+
+/** Another endpoint shows what this one lacks or denies. */
+export class ContradictedAnswerError extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'ContradictedAnswerError'
+  }
+}
+
+/** Whether it is the endpoint that failed, so that another one may do better. */
+export function isEndpointFault(error: unknown): error is Error {
+  return (
+    error instanceof RpcAnswerError ||
+    error instanceof RpcTransportError ||
+    error instanceof MalformedAnswerError ||
+    error instanceof ContradictedAnswerError
+  )
 }
 
 export type JsonRpc = {
@@ -87,7 +121,8 @@ function resultOf(id: number, response: Response, text: string): unknown {
   const answer = parse(text)
   if (answer !== undefined) {
     if (isErrorObject(answer.error) && (answer.id === id || answer.id === null || answer.id === undefined)) {
-      throw new RpcAnswerError(answer.error.code, answer.error.message, answer.error.data, retryAfterMs)
+      const { code, message, data } = answer.error
+      throw new RpcAnswerError(code, message, data, { status: response.status, retryAfterMs })
     }
     if (answer.id === id && 'result' in answer) return answer.result
   }

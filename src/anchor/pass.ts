@@ -5,28 +5,25 @@
  */
 import { HoldfastError } from '../core/errors.ts'
 import { toHex } from '../core/hash.ts'
-import { type Account, openAccount, readAccount, setWaitingReason } from '../store/accounts.ts'
-import {
-  type Anchor,
-  anchorBacklog,
-  type Backlog,
-  lastMinedAnchor,
-  openAnchors,
-  readAnchor,
-  regressToSubmitted,
-} from '../store/anchors.ts'
-import { type Attempt, attemptsOf, noteUnmined } from '../store/attempts.ts'
+import { type Account, openAccount, readAccount } from '../store/accounts.ts'
+import { type Anchor, anchorBacklog, openAnchors, readAnchor } from '../store/anchors.ts'
+import { type Attempt, attemptsOf } from '../store/attempts.ts'
 import { inLease } from '../store/lease-transaction.ts'
-import { explain, pause, pausedHindrance, pushAnchor, signingHindrance, startAnchor } from './advance.ts'
 import { balanceOf, finalizedHead, nonceAt } from './chain-reads.ts'
 import type { AnchorContext } from './context.ts'
 import type { ChainView } from './endpoints.ts'
+import { explain, wait } from './explain.ts'
+import { checkFinality } from './finality.ts'
 import { applyFinding, type Change } from './follow.ts'
-import { contradictsFinal, type Finding, inspectAnchor, type Sight } from './inspect.ts'
-import { RpcAnswerError, RpcTransportError } from './json-rpc.ts'
+import { WAITS_FOR_PREVIOUS } from './hindrances.ts'
+import { type Finding, inspectAnchor, livingAttempts, type Sight } from './inspect.ts'
+import { isEndpointFault } from './json-rpc.ts'
+import { lookForNonceGap, nonceIsSpent } from './nonces.ts'
 import { planAnchor } from './plan.ts'
-import { balanceDays, type Hindrance } from './spending.ts'
-import { payloadOf } from './submit.ts'
+import { isSignerFault, pushAnchor, sendWhenDue } from './push-anchor.ts'
+import { balanceDays } from './spending.ts'
+import { signingHindrance, startAnchor } from './start-anchor.ts'
+import { firstPayload } from './submit.ts'
 
 /** What a pass saw, for status. */
 export type PassReport = {
@@ -35,7 +32,6 @@ export type PassReport = {
   balance: bigint
   /** How long that lasts at the pace of the last week; null while nothing was paid. */
   balanceDays: number | null
-  backlog: Backlog
   /** Something is not final, or due: look again soon. */
   busy: boolean
 }
@@ -44,34 +40,46 @@ export type PassReport = {
  * @throws HoldfastError CHAIN_UNAVAILABLE, WRONG_CHAIN, DATABASE_UNAVAILABLE (all: try again later), LEASE_LOST
  */
 export async function runPass(context: AnchorContext): Promise<PassReport> {
-  const view = await context.endpoints.view()
-  try {
-    return await lookThrough(context, view)
-  } catch (error) {
-    if (!(error instanceof RpcAnswerError || error instanceof RpcTransportError)) throw error
-    if (error instanceof RpcAnswerError) view.penalise(error)
-    throw new HoldfastError('CHAIN_UNAVAILABLE', `${view.endpoint}: ${error.message}`, { cause: error })
+  const failures: { view: ChainView; error: Error }[] = []
+  for (const view of await context.endpoints.views()) {
+    try {
+      const report = await lookThrough(context, view)
+      view.lookDone()
+      return report
+    } catch (error) {
+      // Whatever was done so far through this endpoint stands, and is found done through the next one.
+      if (!isEndpointFault(error) && !isWrongChain(error)) throw error
+      view.lookFailed(error)
+      failures.push({ view, error })
+    }
   }
+  const wrong = failures.map(({ error }) => error).find(isWrongChain)
+  if (wrong !== undefined) throw wrong
+  const detail = failures.map(({ view, error }) => `${view.endpoint}: ${error.message}`).join('; ')
+  throw new HoldfastError('CHAIN_UNAVAILABLE', detail, { cause: failures[0]?.error })
+}
+
+function isWrongChain(error: unknown): error is HoldfastError {
+  return error instanceof HoldfastError && error.code === 'WRONG_CHAIN'
 }
 
 async function lookThrough(context: AnchorContext, view: ChainView): Promise<PassReport> {
   const { pool, chain, memory, signer } = context
   const finalized = await finalizedHead(view.ask, view.head, chain.confirmations)
-  const sight: Sight = { ask: view.ask, head: view.head, finalized }
+  const sight: Sight = { ...view, finalized }
   const balance = await balanceOf(view.ask, signer.address)
-  await requireAccount(context, sight)
-  await checkFinality(context, sight)
+  const account = await requireAccount(context, sight)
+  await checkFinality(context, sight, account)
+  await lookForNonceGap(context, sight, account)
 
   await followAll(context, sight)
-  memory.resent = true
-  const backlog = await advance(context, sight)
+  await advance(context, sight)
   const open = await openAnchors(pool, chain.chainId)
   return {
     head: view.head,
     finalized,
     balance,
     balanceDays: await balanceDays(context, balance),
-    backlog,
     busy: open.length > 0 || memory.due,
   }
 }
@@ -87,30 +95,11 @@ async function requireAccount(context: AnchorContext, sight: Sight): Promise<Acc
 }
 
 /**
- * The newest final anchor's block must stay. When it does not, nothing more is signed; once an operator has resumed,
- * such anchors are followed again like any that a reorg took.
+ * Moves every open anchor to where the chain says it is, oldest first, and keeps those moving that are in no block.
+ * @throws what failed for one of them, when all have had their turn
  */
-async function checkFinality(context: AnchorContext, sight: Sight): Promise<void> {
-  const { pool, lease, chain } = context
-  for (;;) {
-    const last = await lastMinedAnchor(pool, chain.chainId, 'finalized')
-    if (last === null || !(await contradictsFinal(sight, last))) return
-    const account = await requireAccount(context, sight)
-    if (account.resumedReason !== 'finality_contradicted') {
-      const detail = `Anchor ${last.id} was final in block ${last.blockNumber} (${toHex(last.blockHash!)}), which the chain no longer holds.`
-      return pause(context, 'finality_contradicted', detail)
-    }
-    await inLease(pool, lease, async (client) => {
-      await regressToSubmitted(client, last.id)
-      await noteUnmined(client, last.id)
-    })
-    context.onEvent({ type: 'reorged', chainId: chain.chainId, anchorId: last.id, root: toHex(last.root) })
-  }
-}
-
-/** Moves every open anchor to where the chain says it is, oldest first, and keeps those moving that are in no block. */
 async function followAll(context: AnchorContext, sight: Sight): Promise<void> {
-  const { pool, chain, memory } = context
+  const { pool, chain } = context
   const open = (await openAnchors(pool, chain.chainId)).filter((anchor) => anchor.state !== 'prepared')
   const attempts = groupByAnchor(
     await attemptsOf(
@@ -118,13 +107,20 @@ async function followAll(context: AnchorContext, sight: Sight): Promise<void> {
       open.map((anchor) => anchor.id),
     ),
   )
+  const faults: unknown[] = []
   for (const anchor of open) {
-    const own = attempts.get(anchor.id) ?? []
-    const finding = await inspectAnchor(sight, anchor, own)
-    const changes = await applyFinding(context, anchor, finding)
-    announce(context, anchor, finding, changes)
-    await keepMoving(context, sight, anchor, own, finding, changes, !memory.resent)
+    try {
+      const own = attempts.get(anchor.id) ?? []
+      const finding = await inspectAnchor(sight, anchor, own)
+      const changes = await applyFinding(context, anchor, finding)
+      announce(context, anchor, finding, changes)
+      await keepMoving(context, sight, anchor, own, finding, changes)
+    } catch (error) {
+      if (!isEndpointFault(error) && !isSignerFault(error)) throw error
+      faults.push(error)
+    }
   }
+  if (faults.length > 0) throw faults[0]
 }
 
 async function keepMoving(
@@ -134,58 +130,65 @@ async function keepMoving(
   attempts: readonly Attempt[],
   finding: Finding,
   changes: readonly Change[],
-  firstPass: boolean,
 ): Promise<void> {
   if (finding.kind === 'spent' && !finding.final) {
     const detail = `${finding.why} in block ${finding.block.number}; a new transaction once that is final.`
     return explain(context, anchor, { reason: 'stuck', detail })
   }
   const lost = changes.includes('reorged')
-  // A chain that has become shorter shows nothing until somebody gives it transactions again.
-  const tooShort =
-    finding.kind === 'unclear' && anchor.blockNumber !== null && sight.head < anchor.blockNumber
-  if (finding.kind !== 'waiting' && finding.kind !== 'reorged' && !tooShort) return
-  const current = lost ? await readAnchor(context.pool, anchor.id) : anchor
+  if (finding.kind === 'unclear') return keepMinedSent(context, sight, anchor, attempts)
+  if (finding.kind !== 'waiting' && finding.kind !== 'reorged') return
   const account = await requireAccount(context, sight)
-  await pushAnchor(context, sight, account, current ?? anchor, attempts, {
-    sendAgain: firstPass || lost,
-    nonceSpent: finding.kind === 'waiting' && finding.nonceSpent,
-  })
+  if (finding.kind === 'waiting' && finding.nonceSpent) {
+    return nonceIsSpent(context, sight, account, anchor, livingAttempts(attempts))
+  }
+  context.memory.spentAtHead.delete(anchor.id)
+  const current = lost ? await readAnchor(context.pool, anchor.id) : anchor
+  await pushAnchor(context, sight, account, current ?? anchor, attempts, lost)
+}
+
+/** A chain that has become shorter than the anchor's block shows nothing until somebody gives it transactions again. */
+async function keepMinedSent(
+  context: AnchorContext,
+  sight: Sight,
+  anchor: Anchor,
+  attempts: readonly Attempt[],
+): Promise<void> {
+  if (anchor.blockNumber === null || sight.head >= anchor.blockNumber) return
+  const mined = attempts.find(({ hash }) => anchor.transactionHash?.equals(hash))
+  if (mined !== undefined) await sendWhenDue(context, mined, false)
 }
 
 /** Signs for what is prepared; plans one new anchor when a tick is due and nothing of this account is on its way. */
-async function advance(context: AnchorContext, sight: Sight): Promise<Backlog> {
+async function advance(context: AnchorContext, sight: Sight): Promise<void> {
   const { pool, chain, memory, signer } = context
   const account = await requireAccount(context, sight)
   const moving = (await openAnchors(pool, chain.chainId)).filter((anchor) => anchor.state !== 'mined')
-  const prepared = moving.find((anchor) => anchor.state === 'prepared')
+  const [prepared, ...later] = moving.filter((anchor) => anchor.state === 'prepared')
   const inFlight = moving.some(
     (anchor) => anchor.state === 'submitted' && anchor.publisher === signer.address,
   )
   if (inFlight || prepared !== undefined) {
-    if (prepared !== undefined && !inFlight) await startPrepared(context, sight, account, prepared)
-    const backlog = await anchorBacklog(pool, chain.chainId)
-    await wait(context, memory.due && backlog.batches > 0 ? WAITS_FOR_PREVIOUS : null)
-    return backlog
+    for (const anchor of later) await explain(context, anchor, WAITS_FOR_PREVIOUS)
+    if (prepared !== undefined) {
+      if (inFlight) await explain(context, prepared, WAITS_FOR_PREVIOUS)
+      else await startPrepared(context, sight, account, prepared)
+    }
+    const waits = memory.due && (await anchorBacklog(pool, chain.chainId)).batches > 0
+    return wait(context, waits ? WAITS_FOR_PREVIOUS : null)
   }
-  if (memory.due) await planDue(context, sight, account)
-  else await wait(context, null)
-  return anchorBacklog(pool, chain.chainId)
-}
-
-const WAITS_FOR_PREVIOUS: Hindrance = {
-  reason: 'backlog',
-  detail: 'The previous anchor is in no block yet; these batches join the next one.',
+  if (memory.due) return planDue(context, sight, account)
+  return wait(context, null)
 }
 
 async function planDue(context: AnchorContext, sight: Sight, account: Account): Promise<void> {
-  const { pool, chain, memory, signer, registry, logger } = context
+  const { pool, chain, memory, signer, logger } = context
   if ((await anchorBacklog(pool, chain.chainId)).batches === 0) {
     memory.due = false
     return wait(context, null)
   }
   // Before the root is fixed: while nothing can be signed, later batches may still join.
-  const probe = payloadOf({ registry, mode: chain.mode, root: Buffer.alloc(32, 0xff) })
+  const probe = firstPayload(chain, Buffer.alloc(32, 0xff))
   const check = await signingHindrance(context, sight, account, probe)
   if (check.hindrance !== null) return wait(context, check.hindrance)
   const planned = await planAnchor({ ...context, publisher: signer.address })
@@ -206,20 +209,6 @@ async function startPrepared(
   anchor: Anchor,
 ): Promise<void> {
   await startAnchor(context, sight, account, anchor, await attemptsOf(context.pool, [anchor.id]))
-}
-
-/** Stores why batches without an anchor wait, when that changed. */
-export async function wait(context: AnchorContext, hindrance: Hindrance | null): Promise<void> {
-  const { pool, lease, chain, signer } = context
-  const account = await readAccount(pool, chain.chainId, signer.address)
-  const why = hindrance ?? (account?.pausedReason != null ? pausedHindrance(account) : null)
-  const reason = why?.reason ?? null
-  const detail = why?.detail ?? null
-  if (account === null || (account.waitingReason === reason && account.waitingDetail === detail)) return
-  if (why !== null) context.logger.warn({ chainId: chain.chainId, reason }, why.detail)
-  await inLease(pool, lease, (client) =>
-    setWaitingReason(client, chain.chainId, signer.address, reason, detail),
-  )
 }
 
 function announce(

@@ -18,11 +18,14 @@ export type RefusalReason =
   | 'pool_full'
   | 'invalid'
 
-/** `unknown`: it may have been accepted, or not; only a receipt will tell. */
+/**
+ * `unknown`: it may have been accepted, or not; only a receipt will tell. `unsent`: certainly not, no endpoint got the
+ * bytes.
+ */
 export type SendOutcome =
   | { kind: 'accepted' }
   | { kind: 'refused'; reason: RefusalReason; message: string }
-  | { kind: 'unknown'; message: string }
+  | { kind: 'unknown' | 'unsent'; message: string }
 
 /** The first that matches decides. Wordings by node and gateway: test/vectors/rpc-wordings.json. */
 const WORDINGS: readonly [RegExp, 'accepted' | RefusalReason][] = [
@@ -60,7 +63,12 @@ const WORDINGS: readonly [RegExp, 'accepted' | RefusalReason][] = [
 export function classifySendError(error: unknown): SendOutcome {
   const message = error instanceof Error ? error.message : String(error)
   if (!(error instanceof RpcAnswerError)) return { kind: 'unknown', message }
-  const text = `${message} ${dataText(error.data)}`.trim().toLowerCase()
+  return classifyWording(`${message} ${dataText(error.data)}`.trim())
+}
+
+/** Sorts what a node said; also what it said earlier, as it was stored. */
+export function classifyWording(message: string): SendOutcome {
+  const text = message.toLowerCase()
   for (const [wording, meaning] of WORDINGS) {
     if (!wording.test(text)) continue
     return meaning === 'accepted' ? { kind: 'accepted' } : { kind: 'refused', reason: meaning, message }
@@ -75,11 +83,14 @@ function dataText(data: unknown): string {
   return typeof message === 'string' ? message : ''
 }
 
-/** What all endpoints together say: one acceptance is enough, and a refusal counts only if nobody may have accepted. */
+/**
+ * What all endpoints together say: one acceptance is enough, and a refusal counts only if nobody may have accepted.
+ * Endpoints that certainly did not get the bytes have no say.
+ */
 export function combineOutcomes(outcomes: readonly SendOutcome[]): SendOutcome {
-  return (
-    outcomes.find((outcome) => outcome.kind === 'accepted') ??
-    outcomes.find((outcome) => outcome.kind === 'unknown') ??
-    outcomes[0] ?? { kind: 'unknown', message: 'no endpoint' }
-  )
+  for (const kind of ['accepted', 'unknown', 'refused'] as const) {
+    const outcome = outcomes.find((each) => each.kind === kind)
+    if (outcome !== undefined) return outcome
+  }
+  return outcomes[0] ?? { kind: 'unsent', message: 'no endpoint' }
 }

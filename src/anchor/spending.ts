@@ -1,5 +1,5 @@
 import { formatEther, parseEther } from 'ethers'
-import type { AnchorReason } from '../core/anchor-state.ts'
+import type { Hindrance } from '../core/anchor-state.ts'
 import { dailyFees, feesPaidSince } from '../store/attempts.ts'
 import { balanceOf } from './chain-reads.ts'
 import type { AnchorContext } from './context.ts'
@@ -7,9 +7,6 @@ import { dataFeeOf } from './data-fee.ts'
 import type { Offer } from './fees.ts'
 import type { Sight } from './inspect.ts'
 import type { Payload } from './submit.ts'
-
-/** Why something is not done now, as operators and auditors read it. */
-export type Hindrance = { reason: AnchorReason; detail: string }
 
 const DAY_MS = 24 * 60 * 60 * 1000
 

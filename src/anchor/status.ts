@@ -2,7 +2,7 @@ import type { AnchorReason, AnchorState } from '../core/anchor-state.ts'
 import type { ChainConfig } from '../core/chain-config.ts'
 import { type Hex, toHex } from '../core/hash.ts'
 import { readAccount } from '../store/accounts.ts'
-import { type Anchor, type Backlog, lastMinedAnchor, openAnchors } from '../store/anchors.ts'
+import { type Anchor, anchorBacklog, type Backlog, lastMinedAnchor, openAnchors } from '../store/anchors.ts'
 import type { Pool } from '../store/database.ts'
 import type { EndpointHealth } from './endpoint.ts'
 
@@ -50,6 +50,15 @@ export type ChainStatus = {
   backlog: Backlog | null
 }
 
+/** What the database has not been asked for yet. */
+export const UNKNOWN = {
+  nextNonce: null,
+  paused: null,
+  lastAnchor: null,
+  inFlight: null,
+  backlog: null,
+} satisfies Partial<ChainStatus>
+
 /** Fills in what the database knows; why the last look failed stays where the database knows no reason. */
 export async function readChainStatus(pool: Pool, seen: ChainStatus): Promise<ChainStatus> {
   const account = await readAccount(pool, seen.chainId, seen.address)
@@ -70,6 +79,7 @@ export async function readChainStatus(pool: Pool, seen: ChainStatus): Promise<Ch
         : (account?.pausedDetail ?? null),
     lastAnchor: last === null ? null : summaryOf(last),
     inFlight: moving === undefined ? null : summaryOf(moving),
+    backlog: await anchorBacklog(pool, seen.chainId),
   }
 }
 

@@ -6,7 +6,7 @@
 import { Transaction } from 'ethers'
 import type { ChainConfig } from '../core/chain-config.ts'
 import { type Hex, toHex } from '../core/hash.ts'
-import type { Clock } from '../core/ports.ts'
+import type { Clock, Logger, Metrics } from '../core/ports.ts'
 import { takeNonce } from '../store/accounts.ts'
 import { type Anchor, markSubmitted, setAnchorWish } from '../store/anchors.ts'
 import { type Attempt, type AttemptKind, insertAttempt, noteSending } from '../store/attempts.ts'
@@ -15,7 +15,7 @@ import { inLease } from '../store/lease-transaction.ts'
 import type { Lease } from '../store/leases.ts'
 import type { Endpoints } from './endpoints.ts'
 import type { Offer } from './fees.ts'
-import { anchorCall, anchorGasLimit, gasLimitOf } from './registry.ts'
+import { anchorCall, anchorGasLimit, gasLimitOf, registryOf } from './registry.ts'
 import type { SendOutcome } from './send-outcome.ts'
 import { type Signer, signChecked, type UnsignedTransaction } from './signer.ts'
 
@@ -26,6 +26,8 @@ export type SubmitDeps = {
   endpoints: Endpoints
   signer: Signer
   clock: Clock
+  logger: Logger
+  metrics: Metrics
   /** Awaited at named instants, for tests that kill or stop the process there. */
   faultPoint?: ((name: string) => Promise<void> | void) | undefined
 }
@@ -38,24 +40,41 @@ export function payloadOf(anchor: Pick<Anchor, 'registry' | 'mode' | 'root'>): P
   return { to: anchor.registry, data, gasLimit: anchorGasLimit(anchor.mode, data) }
 }
 
+/** A gas limit that was too low, by a revert or a refusal, is doubled at most this often. */
+export const MAX_GAS_DOUBLINGS = 3
+
+/** What {@link submitAnchor} would sign for this root. */
+export function firstPayload(chain: ChainConfig, root: Buffer, gasLimitFactor = 1): Payload {
+  const payload = payloadOf({ registry: registryOf(chain), mode: chain.mode, root })
+  return { ...payload, gasLimit: payload.gasLimit * gasLimitFactor }
+}
+
 export function noopPayload(address: string): Payload {
   return { to: address, data: '0x', gasLimit: gasLimitOf('0x', 0) }
 }
 
 /**
- * First transaction of a `prepared` anchor, on the account's next nonce.
+ * First transaction of a `prepared` anchor, on the account's next nonce, to the registry and in the mode that are
+ * configured now: an operator may have corrected them since it was planned.
+ * @param gasLimitFactor times the gas limit that the call needs
  * @throws HoldfastError LEASE_LOST when the lease or the nonce was lost meanwhile; what the signer throws
  */
 export async function submitAnchor(
   deps: SubmitDeps,
   anchor: Anchor,
   nonce: number,
-  payload: Payload,
   offer: Offer,
+  gasLimitFactor = 1,
 ): Promise<{ attempt: Attempt; outcome: SendOutcome }> {
+  const { chain, signer } = deps
+  const payload = firstPayload(chain, anchor.root, gasLimitFactor)
   const attempt = await signAndStore(deps, anchor, 'anchor', nonce, payload, offer, async (client) => {
-    await takeNonce(client, deps.chain.chainId, deps.signer.address, nonce)
-    await markSubmitted(client, anchor.id, deps.signer.address)
+    await takeNonce(client, chain.chainId, signer.address, nonce)
+    await markSubmitted(client, anchor.id, {
+      publisher: signer.address,
+      registry: payload.to,
+      mode: chain.mode,
+    })
   })
   return { attempt, outcome: await sendAttempt(deps, attempt) }
 }
@@ -117,7 +136,7 @@ async function signAndStore(
 
 /** Sends the stored bytes, as often as need be: nodes know them by their hash. Notes what came of it. */
 export async function sendAttempt(
-  deps: Pick<SubmitDeps, 'pool' | 'lease' | 'endpoints' | 'clock' | 'faultPoint'>,
+  deps: Pick<SubmitDeps, 'pool' | 'lease' | 'endpoints' | 'clock' | 'logger' | 'metrics' | 'faultPoint'>,
   attempt: Attempt,
 ): Promise<SendOutcome> {
   await deps.faultPoint?.('before-send')
@@ -129,6 +148,11 @@ export async function sendAttempt(
   await inLease(deps.pool, deps.lease, (client) =>
     noteSending(client, attempt.id, new Date(deps.clock.now()), { state, error }),
   )
+  const { chainId, anchorId, nonce } = attempt
+  deps.metrics.count('holdfast_anchor_sends_total', 1, { chain: String(chainId), outcome: outcome.kind })
+  const fields = { chainId, anchorId, nonce, outcome }
+  if (outcome.kind === 'accepted') deps.logger.info(fields, 'anchor transaction sent')
+  else deps.logger.warn(fields, 'anchor transaction not accepted')
   return outcome
 }
 

@@ -26,16 +26,30 @@ const cronExpression = z.string().check((ctx) => {
   })
 })
 
-const fees = z.strictObject({
-  /** No transaction is signed above this, whatever it costs in waiting. */
-  maxFeePerGasGwei: gwei.default(200),
-  minTipGwei: gwei.default(0.01),
-  maxTipGwei: gwei.default(5),
-  /** Some chains refuse less than this as fee cap. */
-  floorGwei: gwei.optional(),
-  /** A transaction not mined after this is replaced with a dearer one. */
-  bumpAfterMs: milliseconds.default(48_000),
-})
+const fees = z
+  .strictObject({
+    /** No transaction is signed above this, whatever it costs in waiting. */
+    maxFeePerGasGwei: gwei.default(200),
+    minTipGwei: gwei.default(0.01),
+    maxTipGwei: gwei.default(5),
+    /** Some chains refuse less than this as fee cap. */
+    floorGwei: gwei.optional(),
+    /** A transaction not mined after this is replaced with a dearer one. */
+    bumpAfterMs: milliseconds.default(48_000),
+    /** Also after this many blocks, when they come first. */
+    bumpAfterBlocks: count.optional(),
+  })
+  .check(({ value, issues }) => {
+    const { minTipGwei, maxTipGwei, floorGwei = 0, maxFeePerGasGwei } = value
+    const atMost = (path: string, low: number, limit: string, high: number) => {
+      if (low <= high) return
+      const message = `expected at most ${limit}, which is ${high}, got ${low}`
+      issues.push({ code: 'custom', input: low, path: [path], message })
+    }
+    atMost('minTipGwei', minTipGwei, 'maxTipGwei', maxTipGwei)
+    atMost('minTipGwei', minTipGwei, 'maxFeePerGasGwei', maxFeePerGasGwei)
+    atMost('floorGwei', floorGwei, 'maxFeePerGasGwei', maxFeePerGasGwei)
+  })
 
 const environmentName = z.string().min(1)
 const path = z.string().min(1)

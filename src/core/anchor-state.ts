@@ -12,6 +12,9 @@ export type RecordStatus = 'received' | 'sealed' | 'anchoring' | 'anchored' | 'f
 export const ANCHOR_REASONS = ['fee_cap', 'no_funds', 'rpc_down', 'paused', 'backlog', 'stuck'] as const
 export type AnchorReason = (typeof ANCHOR_REASONS)[number]
 
+/** Why something is not done now, as operators and auditors read it. */
+export type Hindrance = { reason: AnchorReason; detail: string }
+
 export function recordStatusOf(state: AnchorState | undefined): RecordStatus {
   if (state === undefined) return 'sealed'
   if (state === 'finalized') return 'finalized'

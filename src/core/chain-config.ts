@@ -33,4 +33,6 @@ export type FeeLimits = {
   floorGwei?: number | undefined
   /** Raise the offer when a transaction is not mined this long after the last offer. */
   bumpAfterMs: number
+  /** Raise it after this many blocks too, when they come first; counted from when the daemon first looked at it. */
+  bumpAfterBlocks?: number | undefined
 }

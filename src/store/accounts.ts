@@ -96,18 +96,23 @@ export async function giveNonceBack(
   )
 }
 
-/** Stops all signing for the account until {@link resumeAccount}. False when it was stopped already: the first reason stays. */
+/**
+ * Stops all signing for the account until {@link resumeAccount}. False when it was stopped already: the first reason stays.
+ * @param resumedReason as the caller read it; when it is another now, an operator was faster, and nothing is done
+ */
 export async function pauseAccount(
   client: pg.ClientBase,
   chainId: number,
   address: string,
   reason: string,
   detail: string,
+  resumedReason?: string | null,
 ): Promise<boolean> {
   const { rowCount } = await client.query(
     `update account set paused_reason = $3, paused_detail = $4, paused_at = clock_timestamp()
-     where chain_id = $1 and address = $2 and paused_reason is null`,
-    [chainId, address, reason, detail],
+     where chain_id = $1 and address = $2 and paused_reason is null
+       and ($5 or resumed_reason is not distinct from $6)`,
+    [chainId, address, reason, detail, resumedReason === undefined, resumedReason],
   )
   return rowCount === 1
 }

@@ -166,13 +166,18 @@ export async function lastMinedAnchor(
   return rows[0] ?? null
 }
 
-/** `prepared → submitted`, with the key that signs from now on. */
-export async function markSubmitted(client: pg.ClientBase, id: number, publisher: string): Promise<void> {
+/** `prepared → submitted`, by this key and to this registry from now on, whatever it was planned with. */
+export async function markSubmitted(
+  client: pg.ClientBase,
+  id: number,
+  by: Pick<Anchor, 'publisher' | 'registry' | 'mode'>,
+): Promise<void> {
   await moveOne(
     client,
-    `update anchor set state = 'submitted', publisher = $2, reason = null, detail = null, wish = null
+    `update anchor set state = 'submitted', publisher = $2, registry = $3, mode = $4, reason = null, detail = null,
+       wish = null
      where id = $1 and state = 'prepared'`,
-    [id, publisher],
+    [id, by.publisher, by.registry, by.mode],
   )
 }
 

@@ -89,6 +89,27 @@ export async function attemptsOf(
   return rows.map(attemptOf)
 }
 
+/** An attempt, and whether its anchor is not final yet and still waits for this nonce. */
+export type AttemptOnNonce = Attempt & { followed: boolean }
+
+/** Every attempt of the account on a nonce from `first` to before `end`, by nonce, then oldest first. */
+export async function attemptsOnNonces(
+  client: pg.Pool | pg.ClientBase,
+  account: { chainId: number; address: string },
+  first: number,
+  end: number,
+): Promise<AttemptOnNonce[]> {
+  const { rows } = await client.query<AttemptRow & { followed: boolean }>(
+    `select ${COLUMNS}, exists (
+       select 1 from anchor where anchor.id = attempt.anchor_id and anchor.state in ('submitted', 'mined')
+         and attempt.nonce = (select max(nonce) from attempt other where other.anchor_id = anchor.id)
+     ) as followed
+     from attempt where chain_id = $1 and address = $2 and nonce >= $3 and nonce < $4 order by nonce, id`,
+    [account.chainId, account.address, first, end],
+  )
+  return rows.map((row) => ({ ...attemptOf(row), followed: row.followed }))
+}
+
 /** Notes one sending and what came of it. A mined or superseded attempt keeps its state. */
 export async function noteSending(
   client: pg.ClientBase,

@@ -51,8 +51,11 @@ export async function requireLease(client: pg.ClientBase, lease: Lease): Promise
     text: 'select 1 from lease where name = $1 and epoch = $2 for share',
     values: [lease.name, lease.epoch],
   })
-  if (rowCount !== 1)
-    throw new HoldfastError('LEASE_LOST', `Epoch ${lease.epoch} of the lease ${lease.name} has passed.`)
+  if (rowCount !== 1) throw leaseLost(lease)
+}
+
+export function leaseLost({ name, epoch }: Lease): HoldfastError {
+  return new HoldfastError('LEASE_LOST', `Epoch ${epoch} of the lease ${name} has passed.`)
 }
 
 /** Lets the next daemon take over at once. */

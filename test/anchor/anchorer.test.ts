@@ -18,7 +18,7 @@ describe('an anchorer', () => {
     await stage.anvil.mine(5)
     const final = await stage.untilAnchor('a final anchor', (anchor) => anchor.state === 'finalized')
     expect(final.blockHash).toEqual(mined.blockHash)
-    expect(stage.events.map((event) => event.type)).toEqual(['anchored', 'finalized'])
+    await expect.poll(() => stage.events.map((event) => event.type)).toEqual(['anchored', 'finalized'])
     expect(await stage.attempts()).toMatchObject([{ nonce: 0, state: 'mined', sendCount: 1 }])
   })
 

@@ -6,7 +6,8 @@ import { noMetrics, systemClock } from '../../src/core/ports.ts'
 import { readAccount } from '../../src/store/accounts.ts'
 import { until } from '../support/wait.ts'
 import { startFaultProxy } from './support/fault-proxy.ts'
-import { createStage, PUBLISHER, recordingLogger, type Stage } from './support/harness.ts'
+import { createStage, PUBLISHER, type Stage } from './support/harness.ts'
+import { recordingLogger } from './support/recording-logger.ts'
 
 let stage: Stage
 afterEach(() => stage?.close())

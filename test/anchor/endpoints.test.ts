@@ -4,8 +4,9 @@ import { toHex } from '../../src/core/hash.ts'
 import { noMetrics, systemClock } from '../../src/core/ports.ts'
 import { startTestAnvil, type TestAnvil } from '../support/anvil.ts'
 import { until } from '../support/wait.ts'
-import { type FaultProxy, startFaultProxy } from './support/fault-proxy.ts'
-import { createStage, recordingLogger, type Stage } from './support/harness.ts'
+import { type Fault, type FaultProxy, startFaultProxy } from './support/fault-proxy.ts'
+import { createStage, type Stage } from './support/harness.ts'
+import { recordingLogger } from './support/recording-logger.ts'
 
 let stage: Stage
 let other: TestAnvil | undefined
@@ -67,6 +68,70 @@ describe('several endpoints', () => {
     await expectAnchored()
   })
 
+  it('of which the first hides a receipt are asked all before a nonce counts as spent by somebody else', async () => {
+    stage = await createStage()
+    const hiding = await proxyOf(stage.anvil.url)
+    hiding.rule = ({ method }) =>
+      method === 'eth_getTransactionReceipt' ? { kind: 'result', result: null } : undefined
+    stage.chain.rpcUrls = [hiding.url, stage.anvil.url]
+    await stage.seal()
+    const anchorer = await stage.anchorer()
+    await anchorer.tick()
+    await stage.untilAnchor('the reason', ({ detail }) => detail?.includes('is spent') === true)
+    await stage.anvil.mine(6)
+    await stage.untilAnchor('a final anchor', (anchor) => anchor.state === 'finalized')
+    expect(anchorer.status()).toMatchObject({
+      paused: null,
+      endpoints: [{ state: 'failing' }, { state: 'ok' }],
+    })
+    expect(await stage.attempts()).toHaveLength(1)
+  })
+
+  it('are not overruled by one that shows another block in the place of a final one', async () => {
+    stage = await createStage({ chain: { confirmations: 1 } })
+    const lying = await proxyOf(stage.anvil.url)
+    stage.chain.rpcUrls = [lying.url, stage.anvil.url]
+    await stage.seal()
+    const anchorer = await stage.anchorer()
+    await anchorer.tick()
+    await stage.anvil.mine(2)
+    const final = await stage.untilAnchor('a final anchor', (anchor) => anchor.state === 'finalized')
+    let lies = 0
+    lying.edit = ({ method, params }, result) => {
+      if (method !== 'eth_getBlockByNumber' || Number(params[0]) !== final.blockNumber) return
+      lies += 1
+      Object.assign(result as object, { hash: `0x${'ab'.repeat(32)}` })
+    }
+    await stage.seal()
+    await anchorer.tick()
+    const next = await stage.untilAnchor(
+      'another mined anchor',
+      ({ id, state }) => id === 2 && state === 'mined',
+    )
+    expect(lies).toBeGreaterThan(0)
+    expect(next.reason).toBeNull()
+    expect(anchorer.status()).toMatchObject({
+      paused: null,
+      endpoints: [{ state: 'failing' }, { state: 'ok' }],
+    })
+    expect(stage.events.some((event) => event.type === 'paused')).toBe(false)
+  })
+
+  it('of which one is away do not hide why the other refuses', async () => {
+    stage = await createStage()
+    const refusing = await proxyOf(stage.anvil.url)
+    refusing.rule = ({ method }) =>
+      method === 'eth_sendRawTransaction'
+        ? { kind: 'error', code: -32000, message: 'insufficient funds for gas * price + value' }
+        : undefined
+    stage.chain.rpcUrls = [await deadUrl(), refusing.url]
+    await stage.seal()
+    const anchorer = await stage.anchorer()
+    await anchorer.tick()
+    expect(await stage.attempts()).toMatchObject([{ state: 'refused' }])
+    expect(anchorer.status()).toMatchObject({ reason: 'no_funds' })
+  })
+
   it('are read from where the newest block is', async () => {
     stage = await createStage()
     const stale = await proxyOf(stage.anvil.url)
@@ -83,7 +148,51 @@ describe('several endpoints', () => {
     expect(stale.count('eth_getTransactionReceipt')).toBe(0)
     await stage.anvil.mine(5)
     await stage.untilAnchor('a final anchor', (anchor) => anchor.state === 'finalized')
-    expect(stage.events.map((event) => event.type)).toEqual(['anchored', 'finalized'])
+    await expect.poll(() => stage.events.map((event) => event.type)).toEqual(['anchored', 'finalized'])
+  })
+})
+
+describe('an endpoint that answers, but not all that is needed', () => {
+  const faults: Record<string, Fault> = {
+    'with an error': { kind: 'error', code: -32601, message: 'no such method' },
+    'with nothing': { kind: 'hang' },
+    'with null': { kind: 'result', result: null },
+  }
+  for (const [how, fault] of Object.entries(faults)) {
+    it(`${how}, does not hold up a chain whose other endpoint does, however rare the looks`, async () => {
+      stage = await createStage({ chain: { pollIntervalMs: 3_600_000 } })
+      const half = await proxyOf(stage.anvil.url)
+      half.rule = ({ method }) => (method === 'eth_getBalance' ? fault : undefined)
+      stage.chain.rpcUrls = [half.url, stage.anvil.url]
+      let later = 0
+      const anchorer = await stage.anchorer({
+        clock: { now: () => Date.now() + later },
+        rpcTimeoutMs: 200,
+      })
+      await until(() => anchorer.status().head !== null, { what: 'a first look, through the other one' })
+      const asked = half.count('eth_getBalance')
+      later += 700_000
+      await stage.seal()
+      await anchorer.tick()
+      expect(half.count('eth_getBalance')).toBe(asked + 1)
+      expect(await stage.attempts()).toMatchObject([{ state: 'sent' }])
+      expect(anchorer.status()).toMatchObject({
+        reason: null,
+        endpoints: [{ state: 'failing', failures: 2 }, { state: 'ok' }],
+      })
+    })
+  }
+
+  it('is given the bytes all the same', async () => {
+    stage = await createStage()
+    const half = await proxyOf(stage.anvil.url)
+    half.rule = ({ method }) => (method === 'eth_getBalance' ? faults['with null'] : undefined)
+    const deaf = await proxyOf(stage.anvil.url)
+    deaf.rule = ({ method }) => (method === 'eth_sendRawTransaction' ? { kind: 'drop_request' } : undefined)
+    stage.chain.rpcUrls = [half.url, deaf.url]
+    await stage.seal()
+    await (await stage.anchorer()).tick()
+    await expectAnchored()
   })
 })
 
@@ -151,6 +260,32 @@ describe('an endpoint', () => {
     expect(waits).toEqual([250, 500, 1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000])
     expect(endpoint.health()).toMatchObject({ state: 'failing', failures: 10 })
     endpoint.close()
+  })
+
+  it('that answers 429 or 503 is left alone as long as it asks, whatever error it puts in the body', async () => {
+    const body = JSON.stringify({ id: null, error: { code: -32000, message: 'compute units exceeded' } })
+    for (const status of [429, 503]) {
+      const proxy = await proxyOf('')
+      proxy.rule = ({ method }) =>
+        method === 'eth_chainId'
+          ? { kind: 'result', result: '0x1' }
+          : { kind: 'http', status, headers: { 'retry-after': '7' }, body }
+      const endpoint = createEndpoint({
+        url: proxy.url,
+        name: 'busy',
+        chainId: 1,
+        timeoutMs: 1_000,
+        clock: { now: () => 0 },
+        logger: recordingLogger(),
+        metrics: noMetrics,
+        random: () => 1,
+      })
+      await expect(endpoint.call('eth_blockNumber', [])).rejects.toThrow('compute units exceeded')
+      expect(endpoint.waitMs()).toBe(7_000)
+      expect(endpoint.health()).toMatchObject({ state: 'failing', failures: 1 })
+      await expect(endpoint.call('eth_blockNumber', [])).rejects.toThrow('backing off')
+      endpoint.close()
+    }
   })
 
   it('gets the user and password of its URL as a header, and they are in no log', async () => {

@@ -21,10 +21,10 @@ afterEach(async () => {
 
 describe('the newest final block', () => {
   const noTag = async (): Promise<never> => {
-    throw new RpcAnswerError(-32602, 'invalid argument 0: unknown block tag', undefined)
+    throw new RpcAnswerError(-32602, 'invalid argument 0: unknown block tag')
   }
   const answering = (code: number) => async (): Promise<never> => {
-    throw new RpcAnswerError(code, 'as it says', undefined)
+    throw new RpcAnswerError(code, 'as it says')
   }
 
   it('is so many confirmations below the head where the chain is configured so', async () => {
@@ -71,15 +71,22 @@ describe('an anchor', () => {
   it('that is final never changes, whatever the chain does above it', async () => {
     stage = await createStage()
     await stage.seal()
-    await (await stage.anchorer()).tick()
+    const anchorer = await stage.anchorer()
+    await anchorer.tick()
     await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
     await stage.anvil.mine(6)
     const final = await stage.untilAnchor('a final anchor', (anchor) => anchor.state === 'finalized')
     await stage.anvil.reorg(2)
     await stage.anvil.mine(3)
+    const head = await stage.anvil.blockNumber()
+    await until(() => anchorer.status().head === head, { what: 'a look at the new blocks' })
     await stage.seal()
-    await stage.untilAnchor('any', () => true)
+    await anchorer.tick()
+    await stage.untilAnchor('the next anchor', ({ id, state }) => id === 2 && state === 'mined')
     expect((await stage.anchors())[0]).toEqual(final)
+    await expect
+      .poll(() => stage!.events.map((event) => event.type))
+      .toEqual(['anchored', 'finalized', 'anchored'])
   })
 
   it('on a chain that became shorter is sent again and mined again', async () => {
@@ -176,6 +183,46 @@ describe('a rollup of the OP stack', () => {
     expect(await dataFeeOf(ask, payload, memory)).toBe(0n)
     expect(await dataFeeOf(ask, payload, memory)).toBe(0n)
     expect(asked).toBe(1)
+  })
+
+  it('is told from other chains by a call that reverts, and not by an endpoint that cannot answer now', async () => {
+    const payload = { to: ORACLE, data: anchorCall('event', Buffer.alloc(32)), gasLimit: 1 }
+    const memory = { noDataFee: false }
+    const failing = (code: number, message: string) => async (): Promise<never> => {
+      throw new RpcAnswerError(code, message)
+    }
+    for (const [code, message] of [
+      [-32005, 'daily request count exceeded'],
+      [-32603, 'internal error'],
+      [-32000, 'header not found'],
+    ] as const) {
+      await expect(dataFeeOf(failing(code, message), payload, memory)).rejects.toThrow(message)
+      expect(memory.noDataFee).toBe(false)
+    }
+    expect(await dataFeeOf(failing(3, 'execution reverted'), payload, memory)).toBe(0n)
+    expect(memory.noDataFee).toBe(true)
+  })
+})
+
+describe('what a transaction cost', () => {
+  it('is reckoned from its own gas price where the receipt does not say it', async () => {
+    stage = await createStage()
+    const proxy = await startFaultProxy(stage.anvil.url)
+    proxy.edit = ({ method }, result) => {
+      if (method === 'eth_getTransactionReceipt' && result !== null) {
+        delete (result as { effectiveGasPrice?: string }).effectiveGasPrice
+      }
+    }
+    stage.chain.rpcUrls = [proxy.url]
+    await stage.seal()
+    await (await stage.anchorer()).tick()
+    const mined = await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
+    const [attempt] = await stage.attempts()
+    const receipt = (await stage.anvil.rpc('eth_getTransactionReceipt', [toHex(mined.transactionHash!)])) as {
+      effectiveGasPrice: string
+    }
+    expect(attempt!.feePaid).toBe(BigInt(mined.gasUsed!) * BigInt(receipt.effectiveGasPrice))
+    await proxy.close()
   })
 })
 

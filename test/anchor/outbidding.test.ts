@@ -48,6 +48,22 @@ describe('a transaction that is outbid', () => {
     expect([...(await stage.rootsOnChain()).values()]).toEqual([1])
   })
 
+  it('is bumped after so many blocks where that comes first', async () => {
+    const fees = { ...FEES, bumpAfterMs: 3_600_000, bumpAfterBlocks: 2 }
+    stage = await createStage({ manual: true, chain: { fees } })
+    await stage.seal()
+    const anchorer = await stage.anchorer()
+    await anchorer.tick()
+    const sentAt = anchorer.status().head!
+    for (const blocks of [1, 2]) {
+      expect(await stage.attempts()).toHaveLength(1)
+      await stage.anvil.setNextBaseFee(1_000n * GWEI)
+      await stage.anvil.mine()
+      await until(() => anchorer.status().head === sentAt + blocks, { what: `${blocks} blocks` })
+    }
+    await until(async () => (await stage.attempts()).length === 2, { what: 'a raise' })
+  })
+
   it('all its life stops at the cap, says fee_cap, and is mined when fees fall, without anyone', async () => {
     stage = await createStage({
       manual: true,

@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { toHex } from '../../src/core/hash.ts'
-import { createStage, type Stage } from './support/harness.ts'
+import { resumeAccount } from '../../src/store/accounts.ts'
+import { until } from '../support/wait.ts'
+import { createStage, PUBLISHER, type Stage } from './support/harness.ts'
 
 let stage: Stage
 afterEach(() => stage?.close())
@@ -18,7 +20,9 @@ describe('a reorg', () => {
       (anchor) => anchor.state === 'mined' && !anchor.blockHash!.equals(before.blockHash!),
     )
     expect(after.transactionHash).toEqual(before.transactionHash)
-    expect(stage.events.map((event) => event.type)).toEqual(['anchored', 'reorged', 'anchored'])
+    await expect
+      .poll(() => stage.events.map((event) => event.type))
+      .toEqual(['anchored', 'reorged', 'anchored'])
     await stage.anvil.mine(6)
     await stage.untilAnchor('a final anchor', (anchor) => anchor.state === 'finalized')
     expect(await stage.rootsOnChain()).toEqual(new Map([[toHex(after.root), 1]]))
@@ -39,7 +43,7 @@ describe('a reorg', () => {
       (anchor) => anchor.state === 'mined' && anchor.blockNumber === before.blockNumber! + 2,
     )
     expect(after.blockHash).not.toEqual(before.blockHash)
-    expect(stage.events.map((event) => event.type)).toContain('reorged')
+    await expect.poll(() => stage.events.map((event) => event.type)).toContain('reorged')
     await stage.anvil.mine(6)
     await stage.untilAnchor('a final anchor', (anchor) => anchor.state === 'finalized')
   })
@@ -53,10 +57,13 @@ describe('a reorg', () => {
       await stage.untilAnchor('a mined anchor', (anchor) => anchor.id === id && anchor.state === 'mined')
     }
     await stage.anvil.reorg(3)
-    await stage.untilAnchor(
-      'three reorgs',
-      () => stage.events.filter((e) => e.type === 'reorged').length === 3,
-    )
+    await until(() => stage.events.filter((event) => event.type === 'reorged').length === 3, {
+      what: 'three reorgs',
+    })
+    // Each is told before its bytes go out again, and what is mined after the last block made here is never final.
+    await until(async () => (await stage.anchors()).every((anchor) => anchor.state === 'mined'), {
+      what: 'all of them in blocks again',
+    })
     await stage.anvil.mine(6)
     await stage.untilAnchor('a final anchor', (anchor) => anchor.state === 'finalized')
     const anchors = await stage.anchors()
@@ -72,7 +79,7 @@ describe('a reorg', () => {
     await anchorer.tick()
     await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
     await stage.anvil.mine(1)
-    await stage.untilAnchor('a final anchor', (anchor) => anchor.state === 'finalized')
+    const before = await stage.untilAnchor('a final anchor', (anchor) => anchor.state === 'finalized')
     await stage.anvil.reorg(2)
     await stage.anvil.mine(1)
     await stage.seal()
@@ -81,7 +88,24 @@ describe('a reorg', () => {
       reason: 'paused',
       paused: { reason: 'finality_contradicted' },
     })
-    expect(stage.events.at(-1)).toMatchObject({ type: 'paused', reason: 'finality_contradicted' })
+    await expect
+      .poll(() => stage.events.at(-1))
+      .toMatchObject({ type: 'paused', reason: 'finality_contradicted' })
     expect(await stage.anchors()).toHaveLength(1)
+
+    expect(await resumeAccount(stage.pool, 31337, PUBLISHER.address, 0)).toBe('finality_contradicted')
+    await stage.untilAnchor('the next anchor', ({ id, state }) => id === 2 && state === 'mined')
+    await stage.anvil.mine(2)
+    await until(async () => (await stage.anchors()).every(({ state }) => state === 'finalized'), {
+      what: 'both to be final',
+    })
+    const [again, next] = await stage.anchors()
+    expect(again!.transactionHash).toEqual(before.transactionHash)
+    expect(again!.blockHash).not.toEqual(before.blockHash)
+    await expect.poll(() => stage.events.filter((event) => event.type === 'reorged')).toHaveLength(1)
+    expect(await stage.rootsOnChain()).toEqual(
+      new Map([again!, next!].map((anchor) => [toHex(anchor.root), 1])),
+    )
+    expect((await stage.attempts()).map(({ nonce }) => nonce)).toEqual([0, 1])
   })
 })

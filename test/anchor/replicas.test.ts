@@ -1,18 +1,24 @@
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
-import { explain, pause } from '../../src/anchor/advance.ts'
 import { type AnchorContext, emptyMemory } from '../../src/anchor/context.ts'
 import { createEndpoints } from '../../src/anchor/endpoints.ts'
+import { explain, pause, wait } from '../../src/anchor/explain.ts'
 import { applyFinding } from '../../src/anchor/follow.ts'
-import { wait } from '../../src/anchor/pass.ts'
 import { planAnchor } from '../../src/anchor/plan.ts'
 import { privateKeySigner } from '../../src/anchor/signer.ts'
 import { outbid, payloadOf, sendAttempt, submitAnchor } from '../../src/anchor/submit.ts'
 import { toHex } from '../../src/core/hash.ts'
 import { noMetrics, systemClock } from '../../src/core/ports.ts'
 import { anchorTree } from '../../src/merkle/anchor-tree.ts'
+import { readAccount } from '../../src/store/accounts.ts'
 import { acquireLease } from '../../src/store/leases.ts'
+import { type ChildRun, runProcess, typescriptArgs } from '../support/process.ts'
 import { until } from '../support/wait.ts'
+import { startFaultProxy } from './support/fault-proxy.ts'
 import { createStage, PUBLISHER, type Stage } from './support/harness.ts'
+
+const LONE_ANCHORER = fileURLToPath(new URL('support/lone-anchorer.ts', import.meta.url))
 
 let stage: Stage
 afterEach(() => stage?.close())
@@ -110,6 +116,82 @@ describe('two daemons on one chain', () => {
   })
 })
 
+describe('a process that is stopped past its lease', () => {
+  let child: ChildRun | undefined
+  afterEach(async () => {
+    child?.kill('SIGKILL')
+    await child?.exit()
+    child = undefined
+  })
+
+  for (const instant of ['attempt-signed', 'attempt-stored', 'after-send']) {
+    it(`at ${instant} is stood in for; going on, it writes nothing and knows why`, async () => {
+      stage = await createStage()
+      await stage.seal()
+      const chain = JSON.stringify(stage.chain)
+      child = runProcess(process.execPath, [
+        ...typescriptArgs(LONE_ANCHORER),
+        ...[stage.databaseUrl, chain, instant, '1000'],
+      ])
+      const { pid } = child
+      await until(() => isStopped(pid), { what: 'the leader to stop', within: 30_000 })
+      const second = await stage.anchorer({ leaseTtlMs: 60_000 })
+      await until(() => second.status().leader, { what: 'the second to lead' })
+      const mined = await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
+      const before = await stage.attempts()
+      expect(before).toHaveLength(1)
+      child.kill('SIGCONT')
+      await child.waitFor(/does not anchor any more/)
+      expect(await stage.attempts()).toEqual(before)
+      expect(await stage.anchors()).toEqual([mined])
+      expect(await stage.rootsOnChain()).toEqual(new Map([[toHex(mined.root), 1]]))
+    })
+  }
+
+  function isStopped(pid: number): boolean {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return stat.slice(stat.lastIndexOf(')') + 2).startsWith('T')
+  }
+})
+
+describe('a daemon that leads no more', () => {
+  it('says how things stand now, not how they stood when it could not reach the chain', async () => {
+    stage = await createStage()
+    const proxy = await startFaultProxy(stage.anvil.url)
+    const gauges = new Map<string, number>()
+    const direct = stage.chain.rpcUrls
+    stage.chain.rpcUrls = [proxy.url]
+    const first = await stage.anchorer({
+      metrics: { ...noMetrics, gauge: (name, value) => gauges.set(name, value) },
+    })
+    await until(() => first.status().head !== null, { what: 'a first look' })
+    proxy.rule = () => ({ kind: 'drop_request' })
+    await stage.seal()
+    await stage.pool.query(`update batch set first_received_at = now() - interval '1 hour'`)
+    await first.tick().catch(() => undefined)
+    await until(() => first.status().reason === 'rpc_down', { what: 'the reason' })
+    expect(gauges.get('holdfast_anchor_late_seconds')).toBeGreaterThan(3_000)
+
+    await stage.pool.query(`update lease set epoch = epoch + 1, owner = 'nobody', until = '-infinity'`)
+    stage.chain.rpcUrls = direct
+    const second = await stage.anchorer()
+    await until(
+      async () => {
+        await second.tick()
+        return (await stage.anchors())[0]?.state === 'mined'
+      },
+      { what: 'a mined anchor' },
+    )
+    await until(() => first.status().lastAnchor?.state === 'mined' && first.status().reason === null, {
+      what: 'the first to say what the second did',
+    })
+    expect(first.status()).toMatchObject({ leader: false, head: null, backlog: { batches: 0 } })
+    expect(gauges.get('holdfast_anchor_late_seconds')).toBe(0)
+    expect(gauges.get('holdfast_balance_wei')).toBeNaN()
+    await proxy.close()
+  })
+})
+
 describe('a leader whose epoch has passed', () => {
   it('is refused every kind of write by the database', async () => {
     stage = await createStage({ manual: true })
@@ -144,6 +226,7 @@ describe('a leader whose epoch has passed', () => {
       onEvent: () => {},
       memory: emptyMemory(),
     }
+    const account = (await readAccount(pool, chain.chainId, PUBLISHER.address))!
     const prepared = { ...anchor!, state: 'prepared' as const }
     const receipt = {
       succeeded: true,
@@ -158,7 +241,7 @@ describe('a leader whose epoch has passed', () => {
     const before = await dump()
     const writes = {
       plan: () => planAnchor({ ...context, publisher: PUBLISHER.address }),
-      submit: () => submitAnchor(context, prepared, 1, payloadOf(prepared), offer),
+      submit: () => submitAnchor(context, prepared, 1, offer),
       outbid: () => outbid(context, anchor!, 'anchor', 0, payloadOf(anchor!), offer),
       send: () => sendAttempt(context, attempt!),
       mined: () =>
@@ -175,7 +258,7 @@ describe('a leader whose epoch has passed', () => {
       reorged: () => applyFinding(context, anchor!, { kind: 'reorged' }),
       explain: () => explain(context, anchor!, { reason: 'stuck', detail: 'stale' }),
       wait: () => wait(context, { reason: 'stuck', detail: 'stale' }),
-      pause: () => pause(context, 'reverted', 'stale'),
+      pause: () => pause(context, account, 'reverted', 'stale'),
     }
     for (const [name, write] of Object.entries(writes)) {
       await expect(write(), name).rejects.toMatchObject({ code: 'LEASE_LOST' })

@@ -38,14 +38,17 @@ describe('what several endpoints say', () => {
   const accepted: SendOutcome = { kind: 'accepted' }
   const unknown: SendOutcome = { kind: 'unknown', message: 'timeout' }
   const refused: SendOutcome = { kind: 'refused', reason: 'funds', message: 'no funds' }
-  const outcomes = fc.array(fc.constantFrom(accepted, unknown, refused), { minLength: 1 })
+  const unsent: SendOutcome = { kind: 'unsent', message: 'ECONNREFUSED' }
+  const outcomes = fc.array(fc.constantFrom(accepted, unknown, refused, unsent), { minLength: 1 })
 
-  it('is accepted when one accepts, and refused only when all refuse', () => {
+  it('is accepted when one accepts, and refused only when all refuse that got the bytes', () => {
     fc.assert(
       fc.property(outcomes, (all) => {
         const { kind } = combineOutcomes(all)
         expect(kind === 'accepted').toBe(all.includes(accepted))
-        expect(kind === 'refused').toBe(all.every((outcome) => outcome === refused))
+        const got = all.filter((outcome) => outcome !== unsent)
+        expect(kind === 'refused').toBe(got.length > 0 && got.every((outcome) => outcome === refused))
+        expect(kind === 'unsent').toBe(got.length === 0)
       }),
     )
   })

@@ -85,16 +85,31 @@ describe('a sending', () => {
     await expectAnchoredOnce()
   })
 
-  it('answered with another id is unknown, forwarded or not', async () => {
-    await behindProxy()
-    onSending({ kind: 'wrong_id' })
-    await stage.seal()
-    await (await stage.anchorer()).tick()
-    await expectAnchoredOnce()
-  })
-
   for (const forward of [false, true]) {
-    it(`answered with 503${forward ? ' although the node took it' : ''} ends in one transaction`, async () => {
+    const taken = forward ? ' although the node took it' : ''
+
+    it(`answered with another id${taken} is unknown, and ends in one transaction`, async () => {
+      await behindProxy()
+      await stage.anvil.setAutomine(false)
+      onSending({ kind: 'wrong_id', forward })
+      await stage.seal()
+      await (await stage.anchorer()).tick()
+      expect(await stage.attempts()).toMatchObject([{ state: 'stored', error: 'answered another request' }])
+      await stage.anvil.setAutomine(true)
+      if (forward) await stage.anvil.mine()
+      await expectAnchoredOnce()
+      expect(proxy.count('eth_sendRawTransaction')).toBeGreaterThanOrEqual(forward ? 1 : 2)
+    })
+
+    it(`answered with 429${taken} ends in one transaction`, async () => {
+      await behindProxy()
+      onSending({ kind: 'http', status: 429, headers: { 'retry-after': '1' }, forward })
+      await stage.seal()
+      await (await stage.anchorer()).tick()
+      await expectAnchoredOnce()
+    })
+
+    it(`answered with 503${taken} ends in one transaction`, async () => {
       await behindProxy()
       onSending({ kind: 'http', status: 503, forward })
       await stage.seal()
@@ -102,7 +117,7 @@ describe('a sending', () => {
       await expectAnchoredOnce()
     })
 
-    it(`answered with an unheard-of error${forward ? ' although the node took it' : ''} ends in one transaction`, async () => {
+    it(`answered with an unheard-of error${taken} ends in one transaction`, async () => {
       await behindProxy()
       onSending({ kind: 'error', code: -32000, message: 'the moon is in the wrong house', forward })
       await stage.seal()
@@ -171,7 +186,7 @@ describe('a receipt', () => {
     const looks = proxy.count('eth_blockNumber')
     await until(() => proxy.count('eth_blockNumber') > looks + 5, { what: 'five more looks' })
     expect((await stage.anchors())[0]!.state).toBe('mined')
-    expect(stage.events.map((event) => event.type)).toEqual(['anchored'])
+    await expect.poll(() => stage.events.map((event) => event.type)).toEqual(['anchored'])
   })
 })
 

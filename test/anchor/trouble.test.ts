@@ -1,32 +1,16 @@
-import { Wallet } from 'ethers'
+import { formatEther } from 'ethers'
 import { afterEach, describe, expect, it } from 'vitest'
 import { toHex } from '../../src/core/hash.ts'
 import { pauseAccount, readAccount, resumeAccount } from '../../src/store/accounts.ts'
 import { setAnchorWish } from '../../src/store/anchors.ts'
-import { DEV_ACCOUNTS } from '../support/anvil.ts'
 import { until } from '../support/wait.ts'
 import { createStage, PUBLISHER, type Stage } from './support/harness.ts'
+import { spendNonce } from './support/spend-nonce.ts'
 
 const CHAIN_ID = 31337
-const GWEI = 1_000_000_000n
 
 let stage: Stage
 afterEach(() => stage?.close())
-
-/** Somebody else with the same key: a transfer to another account. */
-async function spendNonceElsewhere(nonce: number): Promise<void> {
-  const raw = await new Wallet(PUBLISHER.privateKey).signTransaction({
-    type: 2,
-    chainId: CHAIN_ID,
-    nonce,
-    to: DEV_ACCOUNTS[1].address,
-    value: 1n,
-    gasLimit: 21_000,
-    maxFeePerGas: 100n * GWEI,
-    maxPriorityFeePerGas: 50n * GWEI,
-  })
-  await stage.anvil.rpc('eth_sendRawTransaction', [raw])
-}
 
 /** As `holdfast anchors resume` does. */
 async function resume(): Promise<string | null> {
@@ -41,11 +25,13 @@ describe('a key that something else uses', () => {
     await stage.seal()
     await anchorer.tick()
     await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
-    await spendNonceElsewhere(1)
+    await spendNonce(stage.anvil, 1)
     await stage.seal()
     await anchorer.tick()
     expect(anchorer.status()).toMatchObject({ reason: 'paused', paused: { reason: 'key_used_elsewhere' } })
-    expect(stage.events.at(-1)).toMatchObject({ type: 'paused', reason: 'key_used_elsewhere' })
+    await expect
+      .poll(() => stage.events.at(-1))
+      .toMatchObject({ type: 'paused', reason: 'key_used_elsewhere' })
     expect(await stage.attempts()).toHaveLength(1)
 
     expect(await resume()).toBe('key_used_elsewhere')
@@ -63,7 +49,7 @@ describe('a key that something else uses', () => {
     await anchorer.tick()
     const [attempt] = await stage.attempts()
     await stage.anvil.dropTransaction(toHex(attempt!.hash))
-    await spendNonceElsewhere(0)
+    await spendNonce(stage.anvil, 0)
     await stage.anvil.mine()
     await stage.untilAnchor('a reason', (anchor) => anchor.reason === 'stuck')
     expect(anchorer.status().paused).toBeNull()
@@ -99,6 +85,25 @@ describe('a key that something else uses', () => {
     await anchorer.tick()
     expect(anchorer.status()).toMatchObject({ reason: 'paused', detail: 'by hand' })
     expect(await stage.attempts()).toEqual([])
+  })
+})
+
+describe('an error that nobody foresaw', () => {
+  it('is said to hold the anchor up, without its words, and forgotten when it is over', async () => {
+    stage = await createStage()
+    let broken = true
+    const anchorer = await stage.anchorer({
+      faultPoint: (name) => {
+        if (broken && name === 'attempt-signed') throw new Error('postgres://user:secret@host')
+      },
+    })
+    await stage.seal()
+    await anchorer.tick().catch(() => undefined)
+    expect(anchorer.status()).toMatchObject({ reason: 'stuck', inFlight: { reason: 'stuck' } })
+    expect(JSON.stringify(anchorer.status())).not.toContain('secret')
+    broken = false
+    await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
+    await until(() => anchorer.status().reason === null, { what: 'no reason' })
   })
 })
 
@@ -144,6 +149,33 @@ describe('a transaction that fails on the chain', () => {
     await stage.anvil.rpc('anvil_setCode', [registry, code])
     await resume()
     await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
+  })
+
+  it('at a wrong registry goes to the right one as soon as an operator has corrected it', async () => {
+    stage = await createStage()
+    const right = stage.chain.registry
+    const wrong = '0x00000000000000000000000000000000DeaDBeef'
+    await stage.anvil.rpc('anvil_setCode', [wrong, FAILING_CODE])
+    stage.chain.registry = wrong
+    const misled = await stage.anchorer()
+    await stage.seal()
+    await misled.tick()
+    await until(
+      async () => {
+        await stage.anvil.mine()
+        return misled.status().paused?.reason === 'reverted'
+      },
+      { what: 'the pause', every: 50 },
+    )
+    await misled.close()
+
+    stage.chain.registry = right
+    stage.chain.mode = 'event'
+    await resume()
+    const anchorer = await stage.anchorer()
+    const mined = await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
+    expect(mined).toMatchObject({ registry: anchorer.status().registry, mode: 'event', reason: null })
+    expect(await stage.rootsOnChain()).toEqual(new Map([[toHex(mined.root), 1]]))
   })
 
   it('without the event, as at an address that is no registry, is not taken for an anchor', async () => {
@@ -252,6 +284,28 @@ describe('a chain', () => {
     expect(anchorer.status()).toMatchObject({ reason: 'fee_cap' })
     expect(anchorer.status().detail).toContain('daily limit')
     expect(await stage.attempts()).toEqual([])
+  })
+
+  it('that has spent its daily limit waits until what it spent is 24 hours old', async () => {
+    stage = await createStage()
+    let later = 0
+    const anchorer = await stage.anchorer({ clock: { now: () => Date.now() + later } })
+    await stage.seal()
+    await anchorer.tick()
+    await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
+    const [first] = await stage.attempts()
+    // As much as the first might have cost: more than the second may, and less than both.
+    stage.chain.dailySpendLimitEth = formatEther(BigInt(first!.gasLimit) * first!.maxFeePerGas)
+    await stage.seal()
+    await anchorer.tick()
+    expect(anchorer.status()).toMatchObject({ reason: 'fee_cap', inFlight: null })
+    expect(anchorer.status().detail).toContain(`${formatEther(first!.feePaid!)} was spent`)
+    later = 23 * 3_600_000
+    await anchorer.tick()
+    expect(await stage.attempts()).toHaveLength(1)
+    later = 24 * 3_600_000 + 5_000
+    await stage.untilAnchor('the second', ({ id, state }) => id === 2 && state === 'mined')
+    await until(() => anchorer.status().reason === null, { what: 'no reason' })
   })
 
   it('goes over the daily limit with an alarm when that is the policy', async () => {

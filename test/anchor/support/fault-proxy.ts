@@ -15,7 +15,8 @@ export type Fault =
   /** The node gets the request twice. */
   | { kind: 'duplicate' }
   | { kind: 'http'; status: number; headers?: Record<string, string>; body?: string; forward?: boolean }
-  | { kind: 'wrong_id' }
+  /** Another request's answer; forwarded unless told otherwise. */
+  | { kind: 'wrong_id'; forward?: boolean }
   /** The endpoint lags: it knows nothing of the newest blocks. */
   | { kind: 'stale'; blocks: number }
   | { kind: 'error'; code: number; message: string; data?: unknown; forward?: boolean }
@@ -28,6 +29,8 @@ export type FaultProxy = {
   count(method: string): number
   /** Decides for each request; undefined lets it through. */
   rule: (request: RpcRequest) => Fault | undefined
+  /** Changes the results of requests that are let through. */
+  edit?: (request: RpcRequest, result: unknown) => void
   /** Awaited before a request is looked at; the node has seen nothing of it by then. */
   before?: (request: RpcRequest) => Promise<void>
   /** Where requests go; may be changed at any time. */
@@ -83,7 +86,14 @@ async function handle(proxy: FaultProxy, incoming: IncomingMessage, response: Se
     response.setHeader('content-type', 'application/json')
     response.end(JSON.stringify({ jsonrpc: '2.0', id: request.id, ...value }))
   }
-  if (fault === undefined) return void response.end(await forward())
+  if (fault === undefined) {
+    const text = await forward()
+    if (proxy.edit === undefined) return void response.end(text)
+    const { result, error } = JSON.parse(text) as { result?: unknown; error?: unknown }
+    if (error !== undefined) return answer({ error })
+    proxy.edit(request, result)
+    return answer({ result })
+  }
   switch (fault.kind) {
     case 'drop_reply':
       await forward()
@@ -106,6 +116,7 @@ async function handle(proxy: FaultProxy, incoming: IncomingMessage, response: Se
       response.writeHead(fault.status, fault.headers)
       return void response.end(fault.body ?? '')
     case 'wrong_id':
+      if (fault.forward === false) return answer({ id: request.id + 1_000_000, result: '0x1' })
       return void response.end(JSON.stringify({ ...JSON.parse(await forward()), id: request.id + 1_000_000 }))
     case 'stale':
       return void response.end(await forwardStale(proxy.target, request, fault.blocks))

@@ -6,7 +6,7 @@ import { deployRegistry } from '../../../src/anchor/deploy.ts'
 import { createEndpoints } from '../../../src/anchor/endpoints.ts'
 import { privateKeySigner } from '../../../src/anchor/signer.ts'
 import type { ChainConfig } from '../../../src/core/chain-config.ts'
-import { type Logger, noMetrics, systemClock } from '../../../src/core/ports.ts'
+import { noMetrics, systemClock } from '../../../src/core/ports.ts'
 import { anchorTree } from '../../../src/merkle/anchor-tree.ts'
 import { type Anchor, listAnchors } from '../../../src/store/anchors.ts'
 import { type Attempt, attemptsOf } from '../../../src/store/attempts.ts'
@@ -14,34 +14,13 @@ import { openDatabase } from '../../../src/store/database.ts'
 import { DEV_ACCOUNTS, startTestAnvil, type TestAnvil } from '../../support/anvil.ts'
 import { createTestDatabase } from '../../support/database.ts'
 import { until } from '../../support/wait.ts'
+import { recordingLogger } from './recording-logger.ts'
 
 export const PUBLISHER = DEV_ACCOUNTS[0]
 
-/** Entries that a test may want to look at; nothing is printed. */
-export function recordingLogger(): Logger & {
-  entries: { level: string; fields: unknown; message: string }[]
-} {
-  const entries: { level: string; fields: unknown; message: string }[] = []
-  const at = (level: string) => (fields: object | string, message?: string) => {
-    entries.push(
-      typeof fields === 'string'
-        ? { level, fields: {}, message: fields }
-        : { level, fields, message: message ?? '' },
-    )
-  }
-  const logger: Logger & { entries: typeof entries } = {
-    entries,
-    debug: at('debug'),
-    info: at('info'),
-    warn: at('warn'),
-    error: at('error'),
-    child: () => logger,
-  }
-  return logger
-}
-
 export type Stage = {
   pool: pg.Pool
+  databaseUrl: string
   anvil: TestAnvil
   chain: ChainConfig
   events: AnchorEvent[]
@@ -92,6 +71,7 @@ export async function createStage(
   let nextBatch = 1
   const stage: Stage = {
     pool,
+    databaseUrl: database.url,
     anvil,
     chain,
     events,

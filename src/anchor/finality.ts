@@ -1,0 +1,51 @@
+import { toHex } from '../core/hash.ts'
+import type { Account } from '../store/accounts.ts'
+import { type Anchor, lastMinedAnchor, regressToSubmitted } from '../store/anchors.ts'
+import { noteUnmined } from '../store/attempts.ts'
+import { inLease } from '../store/lease-transaction.ts'
+import { finalizedHead } from './chain-reads.ts'
+import type { AnchorContext } from './context.ts'
+import { pause } from './explain.ts'
+import { contradictsFinal, type Sight } from './inspect.ts'
+import { ContradictedAnswerError, isEndpointFault } from './json-rpc.ts'
+
+/**
+ * The newest final anchor's block must stay. When every endpoint that has finalized that far says that it did not,
+ * nothing more is signed; once an operator has resumed, such anchors are followed again like any that a reorg took.
+ * @throws ContradictedAnswerError when another endpoint still has the block
+ */
+export async function checkFinality(context: AnchorContext, sight: Sight, account: Account): Promise<void> {
+  const { pool, lease, chain } = context
+  for (;;) {
+    const last = await lastMinedAnchor(pool, chain.chainId, 'finalized')
+    if (last === null || !(await contradictsFinal(sight, last))) return
+    await requireNoneElsewhere(context, sight, last)
+    if (account.resumedReason !== 'finality_contradicted') {
+      const detail = `Anchor ${last.id} was final in block ${last.blockNumber} (${toHex(last.blockHash!)}), which the chain no longer holds.`
+      return pause(context, account, 'finality_contradicted', detail)
+    }
+    await inLease(pool, lease, async (client) => {
+      await regressToSubmitted(client, last.id)
+      await noteUnmined(client, last.id)
+    })
+    context.onEvent({ type: 'reorged', chainId: chain.chainId, anchorId: last.id, root: toHex(last.root) })
+  }
+}
+
+async function requireNoneElsewhere(context: AnchorContext, sight: Sight, anchor: Anchor): Promise<void> {
+  for (const view of await context.endpoints.views()) {
+    if (view.endpoint === sight.endpoint) continue
+    try {
+      const finalized = await finalizedHead(view.ask, view.head, context.chain.confirmations)
+      if (finalized < anchor.blockNumber!) continue
+      if (await contradictsFinal({ ...view, finalized }, anchor)) continue
+    } catch (error) {
+      if (!isEndpointFault(error)) throw error
+      view.lookFailed(error)
+      continue
+    }
+    throw new ContradictedAnswerError(
+      `${sight.endpoint} has another block ${anchor.blockNumber} than the final one that ${view.endpoint} has`,
+    )
+  }
+}

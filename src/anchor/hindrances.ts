@@ -1,0 +1,59 @@
+/** Why something is not done now, as operators and auditors read it. */
+import type { Hindrance } from '../core/anchor-state.ts'
+import type { Account } from '../store/accounts.ts'
+import type { Anchor } from '../store/anchors.ts'
+import type { Attempt } from '../store/attempts.ts'
+import type { AnchorContext } from './context.ts'
+import type { Quote } from './fees.ts'
+import type { SendOutcome } from './send-outcome.ts'
+
+export const WAITS_FOR_PREVIOUS: Hindrance = {
+  reason: 'backlog',
+  detail: 'The previous anchor is in no block yet; what waits is anchored next.',
+}
+
+export function pausedHindrance(account: Account): Hindrance {
+  return { reason: 'paused', detail: `${account.pausedReason}: ${account.pausedDetail}` }
+}
+
+export function overCapHindrance({ chain }: AnchorContext, quote: Quote): Hindrance {
+  const gwei = Number(quote.price) / 1e9
+  return {
+    reason: 'fee_cap',
+    detail: `Chain ${chain.chainId} asks ${gwei} gwei a gas unit; the limits are ${chain.fees.maxFeePerGasGwei} gwei and a tip of ${chain.fees.maxTipGwei}.`,
+  }
+}
+
+export function refusalHindrance(outcome: SendOutcome | null): Hindrance | null {
+  if (outcome?.kind !== 'refused') return null
+  const { reason, message } = outcome
+  if (reason === 'nonce_low') return null
+  if (reason === 'funds') return { reason: 'no_funds', detail: `Refused for lack of funds: ${message}` }
+  return { reason: 'stuck', detail: `Refused by every endpoint (${reason}): ${message}` }
+}
+
+export function olderKeyHindrance({ signer }: AnchorContext, newest: Attempt): Hindrance {
+  return {
+    reason: 'stuck',
+    detail: `Signed by ${newest.address}, an older key than the configured ${signer.address}, which cannot outbid or cancel it. Its bytes are sent again. Should it stay out of blocks, configure the older key until it is mined, or spend nonce ${newest.nonce} of it: then the configured key signs anew.`,
+  }
+}
+
+/** The part of the time allowed for anchoring that is left when an anchor in no block is called stuck. */
+const DEADLINE_MARGIN = 0.2
+
+/** In no block after two raises' time, or shortly before the deadline when that comes first. */
+export function stuckHindrance(
+  { chain, clock }: AnchorContext,
+  anchor: Anchor,
+  living: readonly Attempt[],
+): Hindrance | null {
+  const twoRaises = living[0]!.createdAt.getTime() + 2 * chain.fees.bumpAfterMs
+  const deadlineNears = anchor.anchorBy.getTime() - DEADLINE_MARGIN * chain.anchorWithinMs
+  if (clock.now() < Math.min(twoRaises, deadlineNears)) return null
+  const count = living.length === 1 ? 'one transaction' : `${living.length} transactions at rising fees`
+  return {
+    reason: 'stuck',
+    detail: `In no block yet, after ${count}; it is to be anchored by ${anchor.anchorBy.toISOString()}.`,
+  }
+}

@@ -1,0 +1,127 @@
+/** What to do when the chain's count of the account's transactions is not what Holdfast's own says it must be. */
+import type { Hindrance } from '../core/anchor-state.ts'
+import { toHex } from '../core/hash.ts'
+import type { Account } from '../store/accounts.ts'
+import { type Anchor, regressToPrepared } from '../store/anchors.ts'
+import { type Attempt, type AttemptOnNonce, attemptsOnNonces, supersede } from '../store/attempts.ts'
+import { inLease } from '../store/lease-transaction.ts'
+import { nonceAt, receiptOf } from './chain-reads.ts'
+import type { AnchorContext } from './context.ts'
+import { explain, pause } from './explain.ts'
+import type { Sight } from './inspect.ts'
+import { ContradictedAnswerError, isEndpointFault } from './json-rpc.ts'
+import { sendAttempt } from './submit.ts'
+
+/**
+ * The account is past the nonce, and no attempt has a receipt. That may be an endpoint that lags; it is another
+ * transaction of the same key once the block that showed it is final and every endpoint has been asked. Then signing
+ * is paused, unless the key is one that is not used any more: the anchor is free for the configured one.
+ * @throws ContradictedAnswerError when another endpoint has the receipt
+ */
+export async function nonceIsSpent(
+  context: AnchorContext,
+  sight: Sight,
+  account: Account,
+  anchor: Anchor,
+  living: readonly Attempt[],
+): Promise<void> {
+  const { memory, logger } = context
+  const since = memory.spentAtHead.get(anchor.id) ?? sight.head
+  memory.spentAtHead.set(anchor.id, since)
+  const { nonce, address } = living[0]!
+  if (sight.finalized < since) {
+    const detail = `Nonce ${nonce} is spent, but on none of the ${living.length} known transactions; waiting until that is final.`
+    return explain(context, anchor, { reason: 'stuck', detail })
+  }
+  await requireNoReceiptElsewhere(context, sight, living)
+  const detail = `Nonce ${nonce} of ${address} was spent on a transaction that Holdfast did not sign.`
+  const isOlderKey = address !== account.address
+  if (!isOlderKey && account.resumedReason !== 'key_used_elsewhere') {
+    await pause(context, account, 'key_used_elsewhere', detail)
+    return explain(context, anchor, { reason: 'paused', detail })
+  }
+  logger.warn({ anchorId: anchor.id, nonce, address }, `${detail} The anchor gets another nonce.`)
+  memory.spentAtHead.delete(anchor.id)
+  // The bytes on this nonce can never be mined.
+  await inLease(context.pool, context.lease, async (client) => {
+    await supersede(client, anchor.id)
+    await regressToPrepared(client, anchor.id)
+  })
+}
+
+async function requireNoReceiptElsewhere(
+  context: AnchorContext,
+  sight: Sight,
+  living: readonly Attempt[],
+): Promise<void> {
+  for (const view of await context.endpoints.views()) {
+    try {
+      for (const { hash } of living) {
+        if ((await receiptOf(view.ask, hash)) === null) continue
+        throw new ContradictedAnswerError(
+          `${sight.endpoint} does not show the receipt of ${toHex(hash)}, which ${view.endpoint} has`,
+        )
+      }
+    } catch (error) {
+      if (error instanceof ContradictedAnswerError || !isEndpointFault(error)) throw error
+      view.lookFailed(error)
+    }
+  }
+}
+
+/** How many missing transactions are sent at a time; nodes keep few that have to wait for others. */
+const REFILL = 16
+
+/**
+ * Looks whether the chain waits for a nonce that was used up here and that no anchor under way is on, as after a reset,
+ * or when a transaction that a nonce was set aside for never came. Nothing on a higher nonce could be mined. The stored
+ * bytes of such nonces are sent again on the timer; where there are none, the account is paused once it is final that
+ * they are missing. What holds up signing is left in `memory.nonceGap`.
+ */
+export async function lookForNonceGap(context: AnchorContext, sight: Sight, account: Account): Promise<void> {
+  const { pool, chain, memory, clock } = context
+  const nonce = await nonceAt(sight.ask, account.address, 'latest')
+  const end = Math.min(account.nextNonce, nonce + REFILL)
+  const stored = nonce < end ? await attemptsOnNonces(pool, account, nonce, end) : []
+  const wanted = stored.filter((attempt) => attempt.nonce === nonce)
+  if (nonce >= end || wanted.some((attempt) => attempt.followed)) {
+    memory.nonceGap = null
+    return
+  }
+  const known = memory.nonceGap?.nonce === nonce ? memory.nonceGap : null
+  const gap = { nonce, sinceHead: known?.sinceHead ?? sight.head, sentAt: known?.sentAt ?? null }
+  const found = `Chain ${chain.chainId} takes nonce ${nonce} of ${account.address} next, but Holdfast has used up all below ${account.nextNonce}.`
+  if (wanted.length === 0) {
+    memory.nonceGap = { ...gap, hindrance: await withoutBytes(context, sight, account, gap.sinceHead, found) }
+    return
+  }
+  if (gap.sentAt === null || clock.now() >= gap.sentAt + chain.resendAfterMs) {
+    gap.sentAt = clock.now()
+    for (const attempt of onePerNonce(stored)) await sendAttempt(context, attempt)
+  }
+  const detail = `${found} The chain was reset or lost blocks; the stored bytes of what is missing are sent again.`
+  memory.nonceGap = { ...gap, hindrance: { reason: 'stuck', detail } }
+}
+
+async function withoutBytes(
+  context: AnchorContext,
+  sight: Sight,
+  account: Account,
+  sinceHead: number,
+  found: string,
+): Promise<Hindrance> {
+  const detail = `${found} What it is missing is not Holdfast's to send: put any transaction on that nonce, then resume.`
+  if (sight.finalized < sinceHead) return { reason: 'stuck', detail }
+  await pause(context, account, 'nonce_gap', detail)
+  return { reason: 'paused', detail }
+}
+
+/** Of the attempts on a nonce the one that was in a block, or else the newest. */
+function onePerNonce(stored: readonly AttemptOnNonce[]): Attempt[] {
+  const chosen = new Map<number, Attempt>()
+  for (const attempt of stored) {
+    const before = chosen.get(attempt.nonce)
+    if (before?.state !== 'mined' && before?.state !== 'reverted') chosen.set(attempt.nonce, attempt)
+  }
+  return [...chosen.values()]
+}

@@ -1,0 +1,87 @@
+/** What to do for an anchor that has no living transaction: sign its first one, or say why not. */
+import type { Hindrance } from '../core/anchor-state.ts'
+import { type Account, forgetResumed } from '../store/accounts.ts'
+import { type Anchor, lastMinedAnchor } from '../store/anchors.ts'
+import type { Attempt } from '../store/attempts.ts'
+import { inLease } from '../store/lease-transaction.ts'
+import { blockAt, hasCode, nonceAt } from './chain-reads.ts'
+import type { AnchorContext } from './context.ts'
+import { explain, pause } from './explain.ts'
+import { type Quote, quoteFees } from './fees.ts'
+import { overCapHindrance, pausedHindrance, refusalHindrance } from './hindrances.ts'
+import type { Sight } from './inspect.ts'
+import { spendingHindrance } from './spending.ts'
+import { firstPayload, MAX_GAS_DOUBLINGS, type Payload, submitAnchor } from './submit.ts'
+
+/** A registry call that failed is tried with twice the gas; failing again, the account is paused. */
+const MAX_REVERTS = 2
+
+/** What forbids to sign a first transaction now; null when nothing does. Also asked before a root is fixed. */
+export async function signingHindrance(
+  context: AnchorContext,
+  sight: Sight,
+  account: Account,
+  payload: Payload,
+): Promise<{ hindrance: Hindrance } | { hindrance: null; quote: Quote }> {
+  const { chain, memory, registry } = context
+  if (account.pausedReason !== null) return { hindrance: pausedHindrance(account) }
+  const unfit = (await lostBlock(context, sight)) ?? memory.nonceGap?.hindrance
+  if (unfit !== undefined) return { hindrance: unfit }
+  if (!memory.registrySeen) {
+    memory.registrySeen = await hasCode(sight.ask, registry)
+    if (!memory.registrySeen) {
+      const detail = `There is no contract at ${registry} on chain ${chain.chainId}. Run \`holdfast deploy\`.`
+      return { hindrance: { reason: 'stuck', detail } }
+    }
+  }
+  const chainNonce = await nonceAt(sight.ask, account.address, 'latest')
+  if (chainNonce > account.nextNonce) {
+    const detail = `The chain holds ${chainNonce} transactions of ${account.address}, Holdfast signed ${account.nextNonce} of them. Something else uses this key.`
+    await pause(context, account, 'key_used_elsewhere', detail)
+    return { hindrance: { reason: 'paused', detail } }
+  }
+  const quote = await quoteFees(sight.ask, chain.fees)
+  if (quote.overCap) return { hindrance: overCapHindrance(context, quote) }
+  const hindrance = await spendingHindrance(context, sight, payload, quote.offer)
+  return hindrance === null ? { hindrance, quote } : { hindrance }
+}
+
+/** The chain must hold the block of the last anchor: on another one, what is signed now goes to waste. */
+async function lostBlock({ pool, chain }: AnchorContext, sight: Sight): Promise<Hindrance | null> {
+  const last = await lastMinedAnchor(pool, chain.chainId)
+  if (last?.blockNumber == null) return null
+  const block = last.blockNumber > sight.head ? null : await blockAt(sight.ask, last.blockNumber)
+  if (block !== null && last.blockHash?.equals(block.hash)) return null
+  const detail = `Anchor ${last.id} is in block ${last.blockNumber}, which chain ${chain.chainId} does not show at ${sight.endpoint} (newest block: ${sight.head}): the endpoint is behind, or the chain lost blocks. Nothing is signed meanwhile.`
+  return { reason: 'stuck', detail }
+}
+
+/** `prepared`: signs and sends, or says why not. */
+export async function startAnchor(
+  context: AnchorContext,
+  sight: Sight,
+  account: Account,
+  anchor: Anchor,
+  attempts: readonly Attempt[],
+): Promise<void> {
+  const reverts = attempts.filter((attempt) => attempt.state === 'reverted').length
+  if (reverts >= MAX_REVERTS && account.pausedReason === null && account.resumedReason !== 'reverted') {
+    const detail = `Anchor ${anchor.id} failed in ${reverts} transactions, the last with ${attempts.at(-1)?.gasLimit} gas.`
+    await pause(context, account, 'reverted', detail)
+    return explain(context, anchor, { reason: 'paused', detail })
+  }
+  const factor = 2 ** Math.min(reverts, MAX_GAS_DOUBLINGS)
+  const payload = firstPayload(context.chain, anchor.root, factor)
+  const check = await signingHindrance(context, sight, account, payload)
+  if (check.hindrance !== null) return explain(context, anchor, check.hindrance)
+  const { offer } = check.quote
+  const { attempt, outcome } = await submitAnchor(context, anchor, account.nextNonce, offer, factor)
+  context.memory.firstSeenAtHead.set(attempt.id, sight.head)
+  context.memory.sent.add(anchor.id)
+  if (account.resumedReason !== null) {
+    await inLease(context.pool, context.lease, (client) =>
+      forgetResumed(client, account.chainId, account.address),
+    )
+  }
+  await explain(context, anchor, refusalHindrance(outcome))
+}
