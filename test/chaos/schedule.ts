@@ -68,13 +68,24 @@ export function randomOf(seed: number): () => number {
   }
 }
 
-const KILLING: readonly FaultKind[] = ['kill', 'kill_at_point', 'stop_at_point', 'suspend']
+const PAUSING: readonly FaultKind[] = ['kill_at_point', 'stop_at_point', 'suspend']
 /** A lease's length and a bit: what is away for longer is overtaken. */
 const PAST_THE_LEASE_MS = 2_600
 
+/** Between two events of a row, at least and at most. */
+const KILL_GAP_MS = [2_800, 4_400] as const
+const PAUSE_GAP_MS = [4_000, 6_500] as const
+const OTHER_GAP_MS = [600, 1_400] as const
+
+/** Kills that a run of this length promises when `kill` is among its kinds: the schedule holds a few more. */
+export const promisedKills = (seconds: number): number => Math.floor(seconds / 5)
+/** From this length on, a schedule holds every kind several times, and each must take effect. */
+export const EVERY_KIND_FROM_SECONDS = 60
+
 /**
- * Two rows of events side by side: what befalls replicas, about every three seconds, and everything else, about every
- * second. Each row deals its kinds from a shuffled deck, so that a run of a minute uses every one.
+ * Three rows of events side by side: plain kills, which strike anywhere; what stops or ends a replica at a chosen
+ * instant; and everything else, about every second. The same arguments give the same events. Each row deals its kinds
+ * from a shuffled deck, so that a run of {@link EVERY_KIND_FROM_SECONDS} uses every one several times.
  */
 export function planFaults(seed: number, seconds: number, kinds: readonly FaultKind[]): FaultEvent[] {
   const random = randomOf(seed)
@@ -117,13 +128,14 @@ export function planFaults(seed: number, seconds: number, kinds: readonly FaultK
           kind,
           endpoints: oneOf([[0], [1], [0], [1], [0, 1]]),
           forMs: whole(600, 2_000),
-          share: between(0.2, 1),
+          // Transactions are rare, and only they get another wording.
+          share: kind === 'rpc_wording' ? 1 : between(0.2, 1),
           seed: whole(0, 2 ** 31),
         }
     }
   }
 
-  const row = (dealt: readonly FaultKind[], gapMs: readonly [number, number]): FaultEvent[] => {
+  const row = (dealt: readonly FaultKind[], gapMs: readonly [low: number, high: number]): FaultEvent[] => {
     if (dealt.length === 0) return []
     const deal = deckOf(dealt)
     const events: FaultEvent[] = []
@@ -132,11 +144,16 @@ export function planFaults(seed: number, seconds: number, kinds: readonly FaultK
     }
     return events
   }
-  // Plain kills twice in the deck: they are the ones that strike anywhere.
-  const killing = KILLING.filter((kind) => kinds.includes(kind))
-  const others = kinds.filter((kind) => !KILLING.includes(kind))
+  const others = kinds.filter((kind) => kind !== 'kill' && !PAUSING.includes(kind))
   return [
-    ...row([...killing, ...killing.filter((kind) => kind === 'kill')], [1_800, 3_600]),
-    ...row(others, [600, 1_400]),
+    ...row(
+      kinds.filter((kind) => kind === 'kill'),
+      KILL_GAP_MS,
+    ),
+    ...row(
+      kinds.filter((kind) => PAUSING.includes(kind)),
+      PAUSE_GAP_MS,
+    ),
+    ...row(others, OTHER_GAP_MS),
   ].sort((a, b) => a.atMs - b.atMs)
 }

@@ -1,0 +1,131 @@
+import { createQueue, type Patience } from './patience.ts'
+import { type ChaosStage, PUBLISHER } from './stage.ts'
+
+/** What befalls the chain itself. Each resolves true once it has happened, false when there was no occasion for it. */
+export type ChainFaults = {
+  /** Replaces the newest blocks, of which one holds an anchor's transaction. */
+  reorg(depth: number, again: boolean): Promise<boolean>
+  /** A base fee of at least `gwei` and above what a waiting transaction offers, so that a block passes it by. */
+  outbid(gwei: number): Promise<boolean>
+  /** The node forgets a transaction that waits. */
+  dropTransaction(): Promise<boolean>
+  /** No block for this long. */
+  haltBlocks(ms: number): Promise<boolean>
+}
+
+type Waiting = { hash: string; maxFeePerGas: bigint }
+type Block = { number: number; hash: string; transactions: { hash: string; from: string }[] }
+
+const quantity = (value: number | bigint) => `0x${value.toString(16)}`
+
+export function createChainFaults(
+  stage: Pick<ChaosStage, 'rpc' | 'database' | 'setMining'>,
+  patience: Patience,
+  note: (line: string) => void,
+): ChainFaults {
+  const { rpc, database } = stage
+  /** Transactions that a fault has chosen already: another one waits for another. */
+  const chosen = new Set<string>()
+  const reorgsInTurn = createQueue()
+  const haltsInTurn = createQueue()
+  const blockNumber = async () => Number(await rpc('eth_blockNumber'))
+
+  async function blockAt(number: number): Promise<Block> {
+    const block = (await rpc('eth_getBlockByNumber', [quantity(number), true])) as Omit<Block, 'number'>
+    return { ...block, number }
+  }
+
+  async function waitingTransaction(): Promise<Waiting | null> {
+    const pool = (await rpc('txpool_content')) as {
+      pending: Record<string, Record<string, { hash: string; maxFeePerGas: string }>>
+    }
+    const waiting = Object.values(pool.pending).flatMap((of) => Object.values(of))
+    const found = waiting.find(({ hash }) => !chosen.has(hash))
+    if (found === undefined) return null
+    chosen.add(found.hash)
+    return { hash: found.hash, maxFeePerGas: BigInt(found.maxFeePerGas) }
+  }
+
+  async function outbidOne(gwei: number): Promise<true | null> {
+    const waiting = await waitingTransaction()
+    if (waiting === null) return null
+    const planned = BigInt(gwei) * 10n ** 9n
+    const enough = (waiting.maxFeePerGas * 5n) / 4n
+    const head = await blockNumber()
+    await rpc('anvil_setNextBlockBaseFeePerGas', [quantity(planned > enough ? planned : enough)])
+    const next = await patience.until(async () => ((await blockNumber()) > head ? true : null))
+    // It may have been mined while the fee was being set.
+    return next !== null && (await rpc('eth_getTransactionReceipt', [waiting.hash])) === null ? true : null
+  }
+
+  /** The newest blocks, oldest first, when one of them holds a transaction of the publisher. */
+  async function blocksWithAnAnchor(depth: number): Promise<Block[] | null> {
+    const head = await blockNumber()
+    if (head <= depth + 2) return null
+    const numbers = Array.from({ length: depth }, (_, i) => head - depth + 1 + i)
+    const blocks = await Promise.all(numbers.map(blockAt))
+    const publisher = PUBLISHER.address.toLowerCase()
+    return blocks.some(({ transactions }) => transactions.some(({ from }) => from === publisher))
+      ? blocks
+      : null
+  }
+
+  /** `again`: the first new block holds the transactions, or the oldest ones that were signed for their nonces. */
+  async function reorgOnce(depth: number, again: boolean): Promise<true | null> {
+    const blocks = await blocksWithAnAnchor(depth)
+    if (blocks === null) return null
+    const kept: [string, number][] = []
+    for (const { hash } of again ? blocks.flatMap(({ transactions }) => transactions) : []) {
+      const raw = (await oldestBid(hash)) ?? (await rpc('eth_getRawTransactionByHash', [hash]))
+      if (typeof raw === 'string') kept.push([raw, 0])
+    }
+    try {
+      // So that even what was outbid by a spike fits into the block.
+      if (kept.length > 0) await rpc('anvil_setNextBlockBaseFeePerGas', ['0x1'])
+      await rpc('anvil_reorg', [depth, kept])
+    } catch (error) {
+      note(`no reorg: ${(error as Error).message}`)
+      return null
+    }
+    // A block that came meanwhile was replaced in the place of the oldest.
+    const newest = blocks.at(-1)!
+    return (await blockAt(newest.number)).hash === newest.hash ? null : true
+  }
+
+  /** The first attempt on the nonce of a mined one: it may win although it was outbid. */
+  async function oldestBid(hash: string): Promise<string | null> {
+    try {
+      const { rows } = await database.pool.query<{ raw: Buffer }>(
+        `select old.raw from attempt mined join attempt old using (chain_id, address, nonce)
+         where mined.hash = $1 order by old.id limit 1`,
+        [Buffer.from(hash.slice(2), 'hex')],
+      )
+      return rows[0] === undefined ? null : `0x${rows[0].raw.toString('hex')}`
+    } catch {
+      // The database may be away right now, as planned.
+      return null
+    }
+  }
+
+  return {
+    reorg: (depth, again) =>
+      reorgsInTurn(async () => (await patience.until(() => reorgOnce(depth, again))) === true),
+    outbid: async (gwei) => (await patience.until(() => outbidOne(gwei))) === true,
+    dropTransaction: async () =>
+      (await patience.until(async () => {
+        const waiting = await waitingTransaction()
+        if (waiting === null) return null
+        return (await rpc('anvil_dropTransaction', [waiting.hash])) === null ? null : true
+      })) === true,
+    haltBlocks: (ms) =>
+      haltsInTurn(async () => {
+        if (patience.isOver()) return false
+        await stage.setMining(false)
+        const head = await blockNumber()
+        await patience.pause(ms)
+        const halted = (await blockNumber()) === head
+        await stage.setMining(true)
+        return halted
+      }),
+  }
+}
