@@ -3,7 +3,10 @@ import { type ChaosStage, PUBLISHER } from './stage.ts'
 
 /** What befalls the chain itself. Each resolves true once it has happened, false when there was no occasion for it. */
 export type ChainFaults = {
-  /** Replaces the newest blocks, of which one holds an anchor's transaction. */
+  /**
+   * Replaces the newest blocks, of which one holds an anchor's transaction: at depth 1 as soon as it is there, deeper
+   * once a daemon has noted it as mined, and hands out receipts that name the block.
+   */
   reorg(depth: number, again: boolean): Promise<boolean>
   /** A base fee of at least `gwei` and above what a waiting transaction offers, so that a block passes it by. */
   outbid(gwei: number): Promise<boolean>
@@ -58,16 +61,29 @@ export function createChainFaults(
     return next !== null && (await rpc('eth_getTransactionReceipt', [waiting.hash])) === null ? true : null
   }
 
-  /** The newest blocks, oldest first, when one of them holds a transaction of the publisher. */
+  /** The newest blocks, oldest first, when one of them holds an anchor. */
   async function blocksWithAnAnchor(depth: number): Promise<Block[] | null> {
     const head = await blockNumber()
     if (head <= depth + 2) return null
     const numbers = Array.from({ length: depth }, (_, i) => head - depth + 1 + i)
     const blocks = await Promise.all(numbers.map(blockAt))
     const publisher = PUBLISHER.address.toLowerCase()
-    return blocks.some(({ transactions }) => transactions.some(({ from }) => from === publisher))
-      ? blocks
-      : null
+    const hit = blocks.filter(({ transactions }) => transactions.some(({ from }) => from === publisher))
+    if (hit.length === 0 || (depth > 1 && !(await isNoted(hit)))) return null
+    return blocks
+  }
+
+  async function isNoted(blocks: readonly Block[]): Promise<boolean> {
+    const hashes = blocks.map(({ hash }) => Buffer.from(hash.slice(2), 'hex'))
+    try {
+      const { rowCount } = await database.pool.query('select 1 from anchor where block_hash = any($1)', [
+        hashes,
+      ])
+      return rowCount !== 0
+    } catch {
+      // The database may be away right now, as planned.
+      return false
+    }
   }
 
   /** `again`: the first new block holds the transactions, or the oldest ones that were signed for their nonces. */

@@ -28,8 +28,8 @@ export type Load = {
 const PRODUCERS = 3
 const AUDITORS = 2
 const TIMEOUT_MS = 3_000
-/** Of the newest so many hashes, receipts are at `mined` for a few seconds. */
-const NEWEST = 600
+/** Among the newest so many hashes are those whose receipts are at `mined` now. */
+const NEWEST = 2_000
 
 export function startLoad(
   stage: Pick<ChaosStage, 'replicas' | 'apiKey' | 'rpcUrl' | 'rpc'>,
@@ -63,7 +63,7 @@ export function startLoad(
   async function audit(auditor: number): Promise<void> {
     const random = randomOf(seed * 1_000 + 500 + auditor)
     while (!stopped) {
-      await pause(80 + random() * 80)
+      await pause(40 + random() * 60)
       const hash = choose(random)
       const url = urls[Math.floor(random() * urls.length)]!
       if (hash === undefined) continue
