@@ -12,6 +12,8 @@ export type ChainFaults = {
   outbid(gwei: number): Promise<boolean>
   /** The node forgets a transaction that waits. */
   dropTransaction(): Promise<boolean>
+  /** A transaction is passed by until the daemon outbids it, and then the older one is mined all the same. */
+  mineOlderBid(): Promise<boolean>
   /** No block for this long. */
   haltBlocks(ms: number): Promise<boolean>
 }
@@ -59,6 +61,44 @@ export function createChainFaults(
     const next = await patience.until(async () => ((await blockNumber()) > head ? true : null))
     // It may have been mined while the fee was being set.
     return next !== null && (await rpc('eth_getTransactionReceipt', [waiting.hash])) === null ? true : null
+  }
+
+  async function mineOlderBidOnce(): Promise<true | null> {
+    const rivals = await rivalBids()
+    if (rivals === null) {
+      await outbidOne(0)
+      return null
+    }
+    for (const hash of rivals.hashes) await rpc('anvil_dropTransaction', [hash])
+    await rpc('anvil_setNextBlockBaseFeePerGas', ['0x1'])
+    try {
+      await rpc('eth_sendRawTransaction', [rivals.oldest])
+    } catch (error) {
+      // The daemon was quicker, and has sent the newer one again.
+      note(`no older bid: ${(error as Error).message}`)
+      return null
+    }
+    await rpc('evm_mine')
+    return (await rpc('eth_getTransactionReceipt', [rivals.hashes[0]])) === null ? null : true
+  }
+
+  /** What was signed for the nonce that the chain takes next, oldest first, when that is more than one transaction. */
+  async function rivalBids(): Promise<{ hashes: string[]; oldest: string } | null> {
+    const nonce = Number(await rpc('eth_getTransactionCount', [PUBLISHER.address, 'latest']))
+    try {
+      const { rows } = await database.pool.query<{ hash: Buffer; raw: Buffer }>(
+        'select hash, raw from attempt where nonce = $1 order by id',
+        [nonce],
+      )
+      if (rows.length < 2) return null
+      return {
+        hashes: rows.map(({ hash }) => `0x${hash.toString('hex')}`),
+        oldest: `0x${rows[0]!.raw.toString('hex')}`,
+      }
+    } catch {
+      // The database may be away right now, as planned.
+      return null
+    }
   }
 
   /** The newest blocks, oldest first, when one of them holds an anchor. */
@@ -133,6 +173,7 @@ export function createChainFaults(
         if (waiting === null) return null
         return (await rpc('anvil_dropTransaction', [waiting.hash])) === null ? null : true
       })) === true,
+    mineOlderBid: async () => (await patience.until(mineOlderBidOnce)) === true,
     haltBlocks: (ms) =>
       haltsInTurn(async () => {
         if (patience.isOver()) return false

@@ -24,6 +24,7 @@ export const FAULTS = [
   'reorg',
   'fee_spike',
   'drop_transaction',
+  'older_wins',
   'no_blocks',
 ] as const
 
@@ -54,6 +55,7 @@ export type FaultEvent = { atMs: number } & (
   | { kind: 'reorg'; depth: 1 | 2 | 3; again: boolean }
   | { kind: 'fee_spike'; gwei: number }
   | { kind: 'drop_transaction' }
+  | { kind: 'older_wins' }
   | { kind: 'no_blocks'; forMs: number }
 )
 
@@ -119,6 +121,7 @@ export function planFaults(seed: number, seconds: number, kinds: readonly FaultK
       case 'fee_spike':
         return { atMs, kind, gwei: whole(5, 300) }
       case 'drop_transaction':
+      case 'older_wins':
         return { atMs, kind }
       case 'no_blocks':
         return { atMs, kind, forMs: whole(1_500, 3_500) }

@@ -23,7 +23,7 @@ import { until } from '../support/wait.ts'
 import { createQueue } from './patience.ts'
 import { type Replica, startReplica } from './replica.ts'
 
-export const CHAIN_ID = 31337
+const CHAIN_ID = 31337
 export const PUBLISHER = DEV_ACCOUNTS[0]
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 const BLOCK_SECONDS = 1

@@ -76,6 +76,8 @@ function createStrikes(stage: ChaosStage, patience: Patience, note: (line: strin
           return chain.outbid(event.gwei)
         case 'drop_transaction':
           return chain.dropTransaction()
+        case 'older_wins':
+          return chain.mineOlderBid()
         case 'no_blocks':
           return chain.haltBlocks(event.forMs)
       }
