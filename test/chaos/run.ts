@@ -55,6 +55,7 @@ export async function runChaos(options: {
 }): Promise<{ result: ChaosResult; details: string[] }> {
   const { note, signal } = options
   const stage = await createChaosStage()
+  note(`logs and configuration are in ${stage.folder}`)
   let ended: { result: ChaosResult; details: string[] } | null = null
   try {
     ended = await unlessAborted(signal, () => runOn(stage, options))
@@ -62,7 +63,7 @@ export async function runChaos(options: {
   } finally {
     const aborted = signal?.aborted === true
     const keep = options.keep === true || (ended?.result.holds !== true && !aborted)
-    if (keep) note(`logs and configuration are kept in ${stage.folder}`)
+    if (keep) note(`kept: ${stage.folder}`)
     await stage.close({ keep, atOnce: aborted })
   }
 }
