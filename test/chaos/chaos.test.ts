@@ -12,9 +12,9 @@ it('twenty seconds of every kind of fault lose nothing, and pay for nothing twic
     kinds: FAULTS,
     note: (line) => lines.push(line),
   })
-  const { lost, invalid, rootsTwice, noncesTwice, stuck, unrecorded, crashes } = result
+  const { lost, invalid, rootsTwice, noncesTwice, stuck, unrecorded, staleWrites, crashes } = result
   expect(
-    { lost, invalid, rootsTwice, noncesTwice, stuck, unrecorded, crashes },
+    { lost, invalid, rootsTwice, noncesTwice, stuck, unrecorded, staleWrites, crashes },
     [...details, ...lines].join('\n'),
   ).toEqual({
     lost: 0,
@@ -23,6 +23,7 @@ it('twenty seconds of every kind of fault lose nothing, and pay for nothing twic
     noncesTwice: 0,
     stuck: 0,
     unrecorded: 0,
+    staleWrites: 0,
     crashes: 0,
   })
   expect(result.receipts).toBe(result.acknowledged)

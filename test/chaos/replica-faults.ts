@@ -10,8 +10,8 @@ export type ReplicaFaults = {
   suspend(target: Target, stopMs: number): Promise<boolean>
   /** A daemon dies at the instant that the step announces. */
   killAtPoint(point: string, downMs: number): Promise<boolean>
-  /** A daemon stands still at that instant. */
-  stopAtPoint(point: string, stopMs: number): Promise<boolean>
+  /** A daemon stands still at that instant until another has taken over its work, or for this long. */
+  stopAtPoint(point: string, longestMs: number): Promise<boolean>
 }
 
 /** Longer than a lease: by then the other replica has taken over. */
@@ -36,30 +36,32 @@ export function createReplicaFaults(
 
   /**
    * Starts one replica so that it dies or stops at the point, and takes the other away for as long as a lease, so
-   * that the work comes to it.
+   * that the work comes to it. `then` is awaited once it is there, with what befalls replicas still befalling the other.
    */
   async function atPoint(
-    point: string,
-    how: '' | ':stop',
-    downMs: number,
-    reached: (replica: Replica, deathsBefore: number) => boolean,
+    { point, how, downMs }: { point: string; how: '' | ':stop'; downMs: number },
+    isThere: (replica: Replica, deathsBefore: number) => boolean,
+    then: (replica: Replica, other: 0 | 1) => Promise<void>,
   ): Promise<boolean> {
     if (patience.isOver()) return false
-    const holder = await stage.holderOf(point.startsWith('seal') ? 'seal' : 'anchor')
-    armed = holder === 0 ? 1 : 0
+    armed = (await stage.holderOf(leaseOf(point))) === 0 ? 1 : 0
+    const otherIndex = armed === 0 ? 1 : 0
     try {
       const replica = stage.replicas[armed]!
-      const other = stage.replicas[1 - armed]!
+      const other = stage.replicas[otherIndex]!
       const deaths = replica.pointDeaths()
       await replica.kill({ downMs: 10, withinMs: PROCESS_WITHIN_MS, faultPoint: `${point}${how}` })
       if (!(await replica.serving(SERVING_WITHIN_MS))) note(`${point}: its replica was not up in time`)
       await other.kill({ downMs: OVERTAKEN_MS, withinMs: PROCESS_WITHIN_MS })
       const deadline = performance.now() + POINT_WITHIN_MS
       const arrived = await patience.until(() => {
-        if (reached(replica, deaths)) return true
+        if (isThere(replica, deaths)) return true
         return performance.now() > deadline ? false : null
       })
-      if (arrived === true) return true
+      if (arrived === true) {
+        await then(replica, otherIndex)
+        return true
+      }
       note(`${point} was not reached in time`)
       await replica.kill({ downMs, withinMs: PROCESS_WITHIN_MS })
       return false
@@ -79,8 +81,31 @@ export function createReplicaFaults(
       return stopped === true
     },
     killAtPoint: (point, downMs) =>
-      pointsInTurn(() => atPoint(point, '', downMs, (replica, deaths) => replica.pointDeaths() > deaths)),
-    stopAtPoint: (point, stopMs) =>
-      pointsInTurn(() => atPoint(point, ':stop', 10, (replica) => replica.resumeFromPoint(stopMs))),
+      pointsInTurn(() =>
+        atPoint(
+          { point, how: '', downMs },
+          (replica, deaths) => replica.pointDeaths() > deaths,
+          async () => {},
+        ),
+      ),
+    stopAtPoint: (point, longestMs) =>
+      pointsInTurn(() =>
+        atPoint(
+          { point, how: ':stop', downMs: 10 },
+          (replica) => replica.isSuspended(),
+          async (replica, other) => {
+            const deadline = performance.now() + longestMs
+            await patience.until(async () => {
+              const isOvertaken = (await stage.holderOf(leaseOf(point))) === other
+              return isOvertaken || performance.now() > deadline ? true : null
+            })
+            replica.resume()
+          },
+        ),
+      ),
   }
+}
+
+function leaseOf(point: string): 'seal' | 'anchor' {
+  return point.startsWith('seal') ? 'seal' : 'anchor'
 }

@@ -24,8 +24,9 @@ export type Replica = {
   serving(withinMs: number): Promise<boolean>
   /** SIGSTOP, and SIGCONT after a while. True once the process stands still, false when there is none. */
   suspend(ms: number): Promise<boolean>
-  /** Whether a fault point has suspended it; then SIGCONT after a while. */
-  resumeFromPoint(stopMs: number): boolean
+  isSuspended(): boolean
+  /** SIGCONT; its next process goes to no fault point. */
+  resume(): void
   /** No process is left. By SIGTERM, which it may take 20 seconds to follow, or `atOnce`. */
   close(atOnce: boolean): Promise<void>
 }
@@ -135,12 +136,10 @@ export function startReplica(options: {
       }
       return true
     },
-    resumeFromPoint(stopMs) {
-      const watched = child
-      if (watched?.pid === undefined || !isStopped(watched.pid)) return false
+    isSuspended: () => child?.pid !== undefined && isStopped(child.pid),
+    resume() {
       point = undefined
-      later(stopMs, () => watched.kill('SIGCONT'))
-      return true
+      child?.kill('SIGCONT')
     },
     async close(atOnce) {
       closed = true

@@ -10,6 +10,7 @@ import { checkPaidOnce } from './paid-once.ts'
 import { checkReceipts, collectReceipts } from './receipts.ts'
 import { EVERY_KIND_FROM_SECONDS, type FaultKind, planFaults, promisedKills } from './schedule.ts'
 import { type ChaosStage, createChaosStage } from './stage.ts'
+import { readStaleWrites } from './stale-writes.ts'
 import { type Struck, strikeAll } from './strike.ts'
 
 /** The line of JSON that `npm run chaos` prints. docs/operations.md says what each field means. */
@@ -26,6 +27,7 @@ export type ChaosResult = {
   noncesTwice: number
   stuck: number
   unrecorded: number
+  staleWrites: number
   crashes: number
   missed: Record<string, number>
   refusedStarts: number
@@ -92,6 +94,7 @@ async function runOn(
   note(drained.stuck === 0 ? 'everything is final' : `${drained.stuck} are stuck`)
   const reckoning = await reckon(stage, load)
   const restart = await restartAll(stage, load, reckoning.lines)
+  const staleWrites = await readStaleWrites(stage.database.pool)
   const crashes = stage.replicas.flatMap((replica) => replica.crashes)
   const { receipts, lost, reissued } = reckoning.checked
   const { rootsTwice, noncesTwice, unrecorded, missing } = reckoning.paid
@@ -102,6 +105,7 @@ async function runOn(
     noncesTwice,
     stuck: drained.stuck + restart.down,
     unrecorded,
+    staleWrites: staleWrites.length,
     crashes: crashes.length,
   }
   const unheld = unkept(counts, kills, struck, options)
@@ -127,6 +131,7 @@ async function runOn(
       ...reckoning.checked.details,
       ...reckoning.paid.details,
       ...restart.details,
+      ...staleWrites.slice(0, 10),
       ...crashes.map((crash) => `a daemon ended by itself: ${crash}`),
       ...unheld,
     ],

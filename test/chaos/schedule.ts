@@ -48,7 +48,7 @@ export type Target = 'seal' | 'anchor' | 0 | 1
 export type FaultEvent = { atMs: number } & (
   | { kind: 'kill'; target: Target; downMs: number }
   | { kind: 'kill_at_point'; point: (typeof FAULT_POINTS)[number]; downMs: number }
-  | { kind: 'stop_at_point'; point: (typeof FAULT_POINTS)[number]; stopMs: number }
+  | { kind: 'stop_at_point'; point: (typeof FAULT_POINTS)[number]; longestMs: number }
   | { kind: 'suspend'; target: Target; stopMs: number }
   | { kind: 'database_restart'; downMs: number }
   | { kind: RpcFaultKind; endpoints: readonly number[]; forMs: number; share: number; seed: number }
@@ -111,7 +111,7 @@ export function planFaults(seed: number, seconds: number, kinds: readonly FaultK
       case 'kill_at_point':
         return { atMs, kind, point: nextPoint(), downMs: whole(50, 800) }
       case 'stop_at_point':
-        return { atMs, kind, point: nextPoint(), stopMs: whole(PAST_THE_LEASE_MS, 4_500) }
+        return { atMs, kind, point: nextPoint(), longestMs: whole(6_000, 9_000) }
       case 'suspend':
         return { atMs, kind, target: target(), stopMs: whole(PAST_THE_LEASE_MS, 4_500) }
       case 'database_restart':

@@ -22,6 +22,7 @@ import { DEV_ACCOUNTS } from '../support/anvil.ts'
 import { until } from '../support/wait.ts'
 import { createQueue } from './patience.ts'
 import { type Replica, startReplica } from './replica.ts'
+import { watchLeasedWrites } from './stale-writes.ts'
 
 const CHAIN_ID = 31337
 export const PUBLISHER = DEV_ACCOUNTS[0]
@@ -89,11 +90,15 @@ async function build(folder: string, undo: Undo[], close: Close): Promise<ChaosS
     undo.push(proxy.close)
   }
 
+  const databaseUrls = await watchLeasedWrites(database.pool, postgres.url, {
+    replicas: 2,
+    chainId: CHAIN_ID,
+  })
   const replicas: Replica[] = []
-  for (const index of [0, 1]) {
+  for (const [index, databaseUrl] of databaseUrls.entries()) {
     const port = await findFreePort()
     const configFile = join(folder, `replica-${index}.json`)
-    writeFileSync(configFile, JSON.stringify(configOf({ port, databaseUrl: postgres.url, proxies })))
+    writeFileSync(configFile, JSON.stringify(configOf({ port, databaseUrl, proxies })))
     const replica = startReplica({
       main: MAIN,
       port,

@@ -64,7 +64,7 @@ function createStrikes(stage: ChaosStage, patience: Patience, note: (line: strin
         case 'kill_at_point':
           return replicas.killAtPoint(event.point, event.downMs)
         case 'stop_at_point':
-          return replicas.stopAtPoint(event.point, event.stopMs)
+          return replicas.stopAtPoint(event.point, event.longestMs)
         case 'suspend':
           return replicas.suspend(event.target, event.stopMs)
         case 'database_restart':
