@@ -33,6 +33,7 @@ export function createChainFaults(
   const chosen = new Set<string>()
   const reorgsInTurn = createQueue()
   const haltsInTurn = createQueue()
+  let isHalted = false
   const blockNumber = async () => Number(await rpc('eth_blockNumber'))
 
   async function blockAt(number: number): Promise<Block> {
@@ -64,6 +65,7 @@ export function createChainFaults(
   }
 
   async function mineOlderBidOnce(): Promise<true | null> {
+    if (isHalted) return null
     const rivals = await rivalBids()
     if (rivals === null) {
       await outbidOne(0)
@@ -177,11 +179,13 @@ export function createChainFaults(
     haltBlocks: (ms) =>
       haltsInTurn(async () => {
         if (patience.isOver()) return false
+        isHalted = true
         await stage.setMining(false)
         const head = await blockNumber()
         await patience.pause(ms)
         const halted = (await blockNumber()) === head
         await stage.setMining(true)
+        isHalted = false
         return halted
       }),
   }

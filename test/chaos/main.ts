@@ -30,7 +30,7 @@ const note = (line: string) => void process.stderr.write(`${line}\n`)
 const stop = new AbortController()
 const EXIT_STATUS = { SIGINT: 130, SIGTERM: 143 } as const
 for (const name of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(name, () => {
+  process.on(name, () => {
     note(`${name}: stopping everything`)
     process.exitCode = EXIT_STATUS[name]
     stop.abort()
