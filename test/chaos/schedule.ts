@@ -82,12 +82,12 @@ const OTHER_GAP_MS = [600, 1_400] as const
 /** Kills that a run of this length promises when `kill` is among its kinds: the schedule holds a few more. */
 export const promisedKills = (seconds: number): number => Math.floor(seconds / 5)
 /** From this length on, a schedule holds every kind several times, and each must take effect. */
-export const EVERY_KIND_FROM_SECONDS = 60
+export const EVERY_KIND_FROM_SECONDS = 120
 
 /**
  * Three rows of events side by side: plain kills, which strike anywhere; what stops or ends a replica at a chosen
  * instant; and everything else, about every second. The same arguments give the same events. Each row deals its kinds
- * from a shuffled deck, so that a run of {@link EVERY_KIND_FROM_SECONDS} uses every one several times.
+ * from a shuffled deck, so that a minute of a run uses every one at least twice.
  */
 export function planFaults(seed: number, seconds: number, kinds: readonly FaultKind[]): FaultEvent[] {
   const random = randomOf(seed)
