@@ -18,7 +18,8 @@ export type ChainFaults = {
   haltBlocks(ms: number): Promise<boolean>
 }
 
-type Waiting = { hash: string; maxFeePerGas: bigint }
+type Waiting = { hash: string; nonce: number; maxFeePerGas: bigint }
+type Rivals = { hashes: string[]; oldest: string }
 type Block = { number: number; hash: string; transactions: { hash: string; from: string }[] }
 
 const quantity = (value: number | bigint) => `0x${value.toString(16)}`
@@ -29,8 +30,8 @@ export function createChainFaults(
   note: (line: string) => void,
 ): ChainFaults {
   const { rpc, database } = stage
-  /** Transactions that a fault has chosen already: another one waits for another. */
-  const chosen = new Set<string>()
+  /** Nonces whose transaction has been struck: no anchor is passed by for ever. */
+  const struck = new Set<number>()
   const reorgsInTurn = createQueue()
   const haltsInTurn = createQueue()
   let isHalted = false
@@ -41,15 +42,24 @@ export function createChainFaults(
     return { ...block, number }
   }
 
+  /** A transaction in the pool that nothing has befallen yet; it counts as struck from now on. */
   async function waitingTransaction(): Promise<Waiting | null> {
     const pool = (await rpc('txpool_content')) as {
-      pending: Record<string, Record<string, { hash: string; maxFeePerGas: string }>>
+      pending: Record<string, Record<string, { hash: string; nonce: string; maxFeePerGas: string }>>
     }
     const waiting = Object.values(pool.pending).flatMap((of) => Object.values(of))
-    const found = waiting.find(({ hash }) => !chosen.has(hash))
+    const found = waiting.find(({ nonce }) => !struck.has(Number(nonce)))
     if (found === undefined) return null
-    chosen.add(found.hash)
-    return { hash: found.hash, maxFeePerGas: BigInt(found.maxFeePerGas) }
+    struck.add(Number(found.nonce))
+    return { hash: found.hash, nonce: Number(found.nonce), maxFeePerGas: BigInt(found.maxFeePerGas) }
+  }
+
+  /** True when the next block has passed it by: it may have been mined while the fee was being set. */
+  async function passBy(waiting: Waiting, baseFee: bigint): Promise<boolean> {
+    const head = await blockNumber()
+    await rpc('anvil_setNextBlockBaseFeePerGas', [quantity(baseFee)])
+    const next = await patience.until(async () => ((await blockNumber()) > head ? true : null))
+    return next !== null && (await rpc('eth_getTransactionReceipt', [waiting.hash])) === null
   }
 
   async function outbidOne(gwei: number): Promise<true | null> {
@@ -57,26 +67,21 @@ export function createChainFaults(
     if (waiting === null) return null
     const planned = BigInt(gwei) * 10n ** 9n
     const enough = (waiting.maxFeePerGas * 5n) / 4n
-    const head = await blockNumber()
-    await rpc('anvil_setNextBlockBaseFeePerGas', [quantity(planned > enough ? planned : enough)])
-    const next = await patience.until(async () => ((await blockNumber()) > head ? true : null))
-    // It may have been mined while the fee was being set.
-    return next !== null && (await rpc('eth_getTransactionReceipt', [waiting.hash])) === null ? true : null
+    return (await passBy(waiting, planned > enough ? planned : enough)) ? true : null
   }
 
   async function mineOlderBidOnce(): Promise<true | null> {
-    if (isHalted) return null
-    const rivals = await rivalBids()
-    if (rivals === null) {
-      await outbidOne(0)
-      return null
-    }
+    const waiting = await waitingTransaction()
+    // Base fees fall by an eighth a block: it is passed by for about five, time enough to be outbid.
+    if (waiting === null || !(await passBy(waiting, waiting.maxFeePerGas * 2n))) return null
+    const rivals = await patience.until(() => (isHalted ? null : rivalBids(waiting.nonce)))
+    if (rivals === null || rivals === 'mined') return null
     for (const hash of rivals.hashes) await rpc('anvil_dropTransaction', [hash])
     await rpc('anvil_setNextBlockBaseFeePerGas', ['0x1'])
     try {
       await rpc('eth_sendRawTransaction', [rivals.oldest])
     } catch (error) {
-      // The daemon was quicker, and has sent the newer one again.
+      // The daemon was quicker, and has sent another again.
       note(`no older bid: ${(error as Error).message}`)
       return null
     }
@@ -84,9 +89,9 @@ export function createChainFaults(
     return (await rpc('eth_getTransactionReceipt', [rivals.hashes[0]])) === null ? null : true
   }
 
-  /** What was signed for the nonce that the chain takes next, oldest first, when that is more than one transaction. */
-  async function rivalBids(): Promise<{ hashes: string[]; oldest: string } | null> {
-    const nonce = Number(await rpc('eth_getTransactionCount', [PUBLISHER.address, 'latest']))
+  /** What was signed for the nonce, oldest first, once that is more than one transaction. */
+  async function rivalBids(nonce: number): Promise<Rivals | 'mined' | null> {
+    if (Number(await rpc('eth_getTransactionCount', [PUBLISHER.address, 'latest'])) > nonce) return 'mined'
     try {
       const { rows } = await database.pool.query<{ hash: Buffer; raw: Buffer }>(
         'select hash, raw from attempt where nonce = $1 order by id',

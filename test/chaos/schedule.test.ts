@@ -16,9 +16,9 @@ it('a schedule of a minute uses every kind of fault at least twice and lies with
   }
 })
 
-it('a schedule holds the kills that its length promises: sixty in 300 seconds', () => {
-  expect(promisedKills(300)).toBe(60)
-  for (const seconds of [10, 20, 60, 120, 300]) {
+it('a schedule holds the kills that its length promises: more than sixty in 300 seconds', () => {
+  expect(promisedKills(300)).toBeGreaterThan(60)
+  for (const seconds of [1, 5, 10, 20, 60, 120, 300]) {
     for (let seed = 0; seed < 50; seed += 1) {
       const kills = planFaults(seed, seconds, FAULTS).filter(({ kind }) => kind === 'kill')
       expect(kills.length).toBeGreaterThanOrEqual(promisedKills(seconds))

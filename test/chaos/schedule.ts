@@ -75,12 +75,14 @@ const PAUSING: readonly FaultKind[] = ['kill_at_point', 'stop_at_point', 'suspen
 const PAST_THE_LEASE_MS = 2_600
 
 /** Between two events of a row, at least and at most. */
-const KILL_GAP_MS = [2_800, 4_400] as const
-const PAUSE_GAP_MS = [4_000, 6_500] as const
+const KILL_GAP_MS = [3_400, 4_400] as const
+const PAUSE_GAP_MS = [6_000, 9_000] as const
 const OTHER_GAP_MS = [600, 1_400] as const
+const FIRST_AFTER_MS = 1_000
 
-/** Kills that a run of this length promises when `kill` is among its kinds: the schedule holds a few more. */
-export const promisedKills = (seconds: number): number => Math.floor(seconds / 5)
+/** Plain kills that a schedule of this length holds at least, when `kill` is among its kinds: 67 in 300 seconds. */
+export const promisedKills = (seconds: number): number =>
+  Math.max(0, Math.floor((seconds * 1_000 - FIRST_AFTER_MS) / KILL_GAP_MS[1]))
 /** From this length on, a schedule holds every kind several times, and each must take effect. */
 export const EVERY_KIND_FROM_SECONDS = 120
 
@@ -142,7 +144,7 @@ export function planFaults(seed: number, seconds: number, kinds: readonly FaultK
     if (dealt.length === 0) return []
     const deal = deckOf(dealt)
     const events: FaultEvent[] = []
-    for (let at = 1_000 + between(...gapMs); at < seconds * 1_000; at += between(...gapMs)) {
+    for (let at = FIRST_AFTER_MS + between(...gapMs); at < seconds * 1_000; at += between(...gapMs)) {
       events.push(eventOf(deal(), Math.round(at)))
     }
     return events
