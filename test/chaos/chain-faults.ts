@@ -22,6 +22,10 @@ type Waiting = { hash: string; nonce: number; maxFeePerGas: bigint }
 type Rivals = { hashes: string[]; oldest: string }
 type Block = { number: number; hash: string; transactions: { hash: string; from: string }[] }
 
+/** Longer than `bumpAfterMs` and a change of leader. */
+const OUTBID_WITHIN_MS = 10_000
+
+const outOfReachOf = ({ maxFeePerGas }: Waiting): bigint => (maxFeePerGas * 5n) / 4n
 const quantity = (value: number | bigint) => `0x${value.toString(16)}`
 
 export function createChainFaults(
@@ -32,6 +36,8 @@ export function createChainFaults(
   const { rpc, database } = stage
   /** Nonces whose transaction has been struck: no anchor is passed by for ever. */
   const struck = new Set<number>()
+  /** Older bids that were mined: a reorg would give the newer ones another chance. */
+  const olderMined = new Set<string>()
   const reorgsInTurn = createQueue()
   const haltsInTurn = createQueue()
   let isHalted = false
@@ -66,16 +72,24 @@ export function createChainFaults(
     const waiting = await waitingTransaction()
     if (waiting === null) return null
     const planned = BigInt(gwei) * 10n ** 9n
-    const enough = (waiting.maxFeePerGas * 5n) / 4n
+    const enough = outOfReachOf(waiting)
     return (await passBy(waiting, planned > enough ? planned : enough)) ? true : null
   }
 
   async function mineOlderBidOnce(): Promise<true | null> {
     const waiting = await waitingTransaction()
-    // Base fees fall by an eighth a block: it is passed by for about five, time enough to be outbid.
-    if (waiting === null || !(await passBy(waiting, waiting.maxFeePerGas * 2n))) return null
-    const rivals = await patience.until(() => (isHalted ? null : rivalBids(waiting.nonce)))
-    if (rivals === null || rivals === 'mined') return null
+    if (waiting === null) return null
+    const tooDear = outOfReachOf(waiting)
+    if (!(await passBy(waiting, tooDear))) return null
+    const deadline = performance.now() + OUTBID_WITHIN_MS
+    const rivals = await patience.until(async () => {
+      if (performance.now() > deadline) return 'none'
+      if (isHalted) return null
+      // Left alone, base fees fall by an eighth a block.
+      await rpc('anvil_setNextBlockBaseFeePerGas', [quantity(tooDear)])
+      return rivalBids(waiting.nonce)
+    })
+    if (rivals === null || rivals === 'none') return null
     for (const hash of rivals.hashes) await rpc('anvil_dropTransaction', [hash])
     await rpc('anvil_setNextBlockBaseFeePerGas', ['0x1'])
     try {
@@ -85,13 +99,14 @@ export function createChainFaults(
       note(`no older bid: ${(error as Error).message}`)
       return null
     }
+    olderMined.add(rivals.hashes[0]!)
     await rpc('evm_mine')
     return (await rpc('eth_getTransactionReceipt', [rivals.hashes[0]])) === null ? null : true
   }
 
-  /** What was signed for the nonce, oldest first, once that is more than one transaction. */
-  async function rivalBids(nonce: number): Promise<Rivals | 'mined' | null> {
-    if (Number(await rpc('eth_getTransactionCount', [PUBLISHER.address, 'latest'])) > nonce) return 'mined'
+  /** What was signed for the nonce, oldest first, once that is more than one transaction; none once it is spent. */
+  async function rivalBids(nonce: number): Promise<Rivals | 'none' | null> {
+    if (Number(await rpc('eth_getTransactionCount', [PUBLISHER.address, 'latest'])) > nonce) return 'none'
     try {
       const { rows } = await database.pool.query<{ hash: Buffer; raw: Buffer }>(
         'select hash, raw from attempt where nonce = $1 order by id',
@@ -116,6 +131,7 @@ export function createChainFaults(
     const blocks = await Promise.all(numbers.map(blockAt))
     const publisher = PUBLISHER.address.toLowerCase()
     const hit = blocks.filter(({ transactions }) => transactions.some(({ from }) => from === publisher))
+    if (hit.some(({ transactions }) => transactions.some(({ hash }) => olderMined.has(hash)))) return null
     if (hit.length === 0 || (depth > 1 && !(await isNoted(hit)))) return null
     return blocks
   }
