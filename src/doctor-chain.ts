@@ -1,13 +1,16 @@
-import { balanceOf, blockAt } from './anchor/chain-reads.ts'
+import { balanceOf, blockAt, finalizedHead } from './anchor/chain-reads.ts'
+import { dataFeeOf } from './anchor/data-fee.ts'
 import { endpointNames } from './anchor/endpoint.ts'
-import { createEndpoints } from './anchor/endpoints.ts'
+import { type Ask, createEndpoints } from './anchor/endpoints.ts'
 import { quoteFees } from './anchor/fees.ts'
+import { RpcAnswerError } from './anchor/json-rpc.ts'
 import { REGISTRY_DEPLOYED_BYTECODE } from './anchor/registry.generated.ts'
 import { registryOf } from './anchor/registry.ts'
 import { type Signer, signChecked } from './anchor/signer.ts'
 import { payloadOf } from './anchor/submit.ts'
 import type { Config } from './config/schema.ts'
 import { type Clock, type Logger, noMetrics } from './core/ports.ts'
+import { lastTick } from './doctor-tick.ts'
 import { type Check, fail, judgeClock, ok, seconds, type Verdict, warn } from './doctor-verdict.ts'
 import { createDeadline } from './ops/cron.ts'
 import { createSigner } from './signer.ts'
@@ -50,6 +53,14 @@ export function chainChecks(deps: {
   const each = chain.rpcUrls.map((url) => open([url]))
   const names = endpointNames(chain.rpcUrls)
   const signer = once(() => createSigner(chain.signer, env))
+  /** Null while the signer does not tell it, which is said in its own line. */
+  const signerAddress = async () => {
+    try {
+      return (await signer()).address
+    } catch {
+      return null
+    }
+  }
   const check = (name: string, run: () => Promise<Verdict>): Check => ({
     name: `chain ${chainId} ${name}`,
     run,
@@ -59,8 +70,29 @@ export function chainChecks(deps: {
     const { ask, head } = await each[index]!.view()
     const block = await blockAt(ask, 'latest')
     const ageMs = block === null ? Infinity : clock.now() - block.time.getTime()
-    const text = `serves chain ${chainId}, block ${head}, ${seconds(Math.max(0, ageMs))} old`
+    const served = `serves chain ${chainId}, block ${head}, ${seconds(Math.max(0, ageMs))} old`
+    const final = await finality(ask, head)
+    const text = `${served}, ${final.text}`
+    if (final.isUnusable) {
+      const todo =
+        'Anchors are not followed through this endpoint. Use another one, or set the chain’s `confirmations`.'
+      return fail(text, todo)
+    }
     return ageMs < STALE_HEAD_MS ? ok(text) : warn(text, 'The node is behind, or the chain stands still.')
+  }
+
+  /** Asked as the daemon asks it at every look: an error that says nothing of the chain ends the look. */
+  async function finality(ask: Ask, head: number): Promise<{ isUnusable: boolean; text: string }> {
+    try {
+      const final = await finalizedHead(ask, head, chain.confirmations)
+      return { isUnusable: false, text: final < 0 ? 'none final yet' : `final up to ${final}` }
+    } catch (error) {
+      if (!(error instanceof RpcAnswerError)) throw error
+      return {
+        isUnusable: true,
+        text: `asked for the final block it answers ${error.code}: ${error.message}`,
+      }
+    }
   }
 
   /** Blocks are never from the future: a head that is ahead shows that this clock is behind. */
@@ -90,8 +122,9 @@ export function chainChecks(deps: {
     const [{ address }, { ask }] = await Promise.all([signer(), all.view()])
     const [wei, quote] = await Promise.all([balanceOf(ask, address), quoteFees(ask, chain.fees)])
     const root = Buffer.alloc(32, 0xff)
-    const gas = BigInt(payloadOf({ registry, mode: chain.mode, root }).gasLimit)
-    const worst = gas * quote.offer.maxFeePerGas
+    const payload = payloadOf({ registry, mode: chain.mode, root })
+    const dataFee = await dataFeeOf(ask, payload, { noDataFee: false })
+    const worst = BigInt(payload.gasLimit) * quote.offer.maxFeePerGas + dataFee
     const anchors = worst === 0n ? Infinity : Number(wei / worst)
     const text = `${Number(wei) / 1e18} ETH, enough for ${anchors} anchors at most fees of today`
     const fund = `Send funds to ${address} on chain ${chainId}.`
@@ -105,12 +138,22 @@ export function chainChecks(deps: {
 
   async function account(): Promise<Verdict> {
     const accounts = await listAccounts(pool, chainId)
-    const paused = accounts.find(({ pausedReason }) => pausedReason !== null)
-    if (paused !== undefined) {
-      const text = `${paused.address} is paused since ${paused.pausedAt?.toISOString()}: ${paused.pausedReason}: ${paused.pausedDetail}`
-      return fail(text, `Find the cause, then run \`holdfast anchors resume --chain ${chainId}\`.`)
-    }
-    return ok(accounts.length === 0 ? 'no key has been used yet' : 'not paused')
+    const paused = accounts.filter(({ pausedReason }) => pausedReason !== null)
+    if (paused.length === 0) return ok(accounts.length === 0 ? 'no key has been used yet' : 'not paused')
+    const address = await signerAddress()
+    const resume = `\`holdfast anchors resume --chain ${chainId}\``
+    const text = paused
+      .map(
+        (each) =>
+          `${each.address} is paused since ${each.pausedAt?.toISOString()}: ${each.pausedReason}: ${each.pausedDetail}`,
+      )
+      .join('; ')
+    return address === null || paused.some((each) => each.address === address)
+      ? fail(text, `Find the cause, then run ${resume}.`)
+      : warn(
+          `${text}; it is not the configured key, which is not paused`,
+          `Nothing is signed with it. Once you know the cause, ${resume} forgets it.`,
+        )
   }
 
   async function lease(): Promise<Verdict> {
@@ -159,6 +202,7 @@ export function chainChecks(deps: {
       check('account', account),
       check('lease', lease),
       check('backlog', backlog),
+      check('last tick', lastTick({ chain, pool, clock, address: signerAddress })),
       check('anchors', anchors),
     ],
     close() {

@@ -2,11 +2,13 @@
 import { nonceAt } from '../anchor/chain-reads.ts'
 import { createEndpoints } from '../anchor/endpoints.ts'
 import { loadConfig } from '../config/load.ts'
+import type { Config } from '../config/schema.ts'
 import { secretsOf } from '../config/secrets.ts'
 import { HoldfastError } from '../core/errors.ts'
 import { toHex } from '../core/hash.ts'
 import { noMetrics, systemClock } from '../core/ports.ts'
 import { createLogger } from '../ops/logger.ts'
+import { createSigner } from '../signer.ts'
 import { resumeAccount } from '../store/accounts.ts'
 import { type Anchor, type AnchorWish, listAnchors, readAnchor, setAnchorWish } from '../store/anchors.ts'
 import { type Attempt, attemptsOf } from '../store/attempts.ts'
@@ -73,37 +75,35 @@ export async function showAnchor(idText: string, options: { json?: boolean }): P
 
 /** Outbids now instead of when the time comes. */
 export function retryAnchor(idText: string): Promise<void> {
-  return wish(idText, 'retry', (anchor, newest) =>
-    newest === undefined
-      ? `Anchor ${anchor.id} has no transaction yet; it is signed as soon as what hinders it is gone${because(anchor)}.`
-      : `The transaction on nonce ${newest.nonce} is replaced with one that pays at least 12.5 % more, and is then followed as before. At the fee cap this waits until the limits allow it; nothing is anchored twice.`,
+  return wish(
+    idText,
+    'retry',
+    ({ nonce }) =>
+      `The transaction on nonce ${nonce} is replaced with one that pays at least 12.5 % more, and is then followed as before. At the fee cap this waits until the limits allow it; nothing is anchored twice.`,
   )
 }
 
 /** Spends the nonce on a no-op, then anchors the same root in a new transaction. */
 export function cancelAnchor(idText: string): Promise<void> {
-  return wish(idText, 'cancel', (anchor, newest) => {
-    if (newest === undefined) {
-      const detail = `Anchor ${anchor.id} has no transaction yet, so there is none to cancel${because(anchor)}.`
-      throw new HoldfastError('INVALID_REQUEST', detail)
-    }
-    return `A no-op that pays more takes nonce ${newest.nonce}. Once it is final, the same root is anchored in a new transaction: the batches are kept, and keep their paths. If the old transaction is mined first, it counts and nothing else is sent.`
-  })
+  return wish(
+    idText,
+    'cancel',
+    ({ nonce }) =>
+      `A no-op that pays more takes nonce ${nonce}. Once it is final, the same root is anchored in a new transaction: the batches are kept, and keep their paths. If the old transaction is mined first, it counts and nothing else is sent.`,
+  )
 }
 
-async function wish(
-  idText: string,
-  kind: AnchorWish,
-  next: (anchor: Anchor, newest: Attempt | undefined) => string,
-): Promise<void> {
+/** Leaves the wish where the daemon can carry it out: a transaction is under way, and by a key that it signs with. */
+async function wish(idText: string, kind: AnchorWish, next: (newest: Attempt) => string): Promise<void> {
   await withDatabase(async ({ pool }) => {
     const anchor = await findAnchor(pool, idText)
-    const done = anchor.state === 'mined' || anchor.state === 'finalized'
-    if (done) throw inBlock(anchor)
-    const what = next(anchor, (await attemptsOf(pool, [anchor.id])).at(-1))
+    if (anchor.state === 'mined' || anchor.state === 'finalized') throw inBlock(anchor)
+    const newest = (await attemptsOf(pool, [anchor.id])).at(-1)
+    if (anchor.state === 'prepared' || newest === undefined) throw notUnderWay(anchor, kind)
+    await requireConfiguredKey(anchor, newest, kind)
     if (!(await setAnchorWish(pool, anchor.id, kind))) throw inBlock(await findAnchor(pool, idText))
     console.log(`Noted: ${kind} anchor ${anchor.id}.`)
-    console.log(what)
+    console.log(next(newest))
     const account = (await listAccounts(pool, anchor.chainId)).find(
       ({ address }) => address === anchor.publisher,
     )
@@ -119,6 +119,23 @@ async function wish(
 function inBlock({ id, state, blockNumber }: Anchor): HoldfastError {
   const detail = `Anchor ${id} is ${state}, in block ${blockNumber}: there is nothing to do for it.`
   return new HoldfastError('INVALID_REQUEST', detail)
+}
+
+function notUnderWay({ id, chainId, reason, detail }: Anchor, kind: AnchorWish): HoldfastError {
+  const waits =
+    reason === null
+      ? `It is signed at the next look of the daemon that anchors on chain ${chainId}; \`holdfast status\` says whether one does.`
+      : `It is signed as soon as what hinders it is gone (${reason}: ${detail}); see to that instead.`
+  const text = `Anchor ${id} has no transaction under way, so there is none to ${kind}. ${waits}`
+  return new HoldfastError('INVALID_REQUEST', text)
+}
+
+async function requireConfiguredKey(anchor: Anchor, newest: Attempt, kind: AnchorWish): Promise<void> {
+  const { chain } = configured(anchor.chainId, `whether anchor ${anchor.id} can be replaced`)
+  const { address } = await createSigner(chain.signer, process.env)
+  if (newest.address === address) return
+  const text = `The transaction of anchor ${anchor.id} was signed by ${newest.address}, and the configured key is ${address}: only the old key can ${kind} it. Its stored bytes are sent again until they are mined, and other anchors do not wait for it. To ${kind} it, configure the old key, restart the daemon, and ask again.`
+  throw new HoldfastError('INVALID_REQUEST', text)
 }
 
 /** Lifts the pause of every account, or of those on one chain. Needs the chain: the next nonce must not lag behind it. */
@@ -152,12 +169,7 @@ const AFTER_RESUME: Readonly<Record<string, string>> = {
 
 /** How many transactions of the account the chain holds. */
 async function chainNonce(chainId: number, address: string): Promise<number> {
-  const config = loadConfig(process.env)
-  const chain = config.chains.find((each) => each.chainId === chainId)
-  if (chain === undefined) {
-    const detail = `Chain ${chainId} is not in the configuration; to resume ${address}, its nonce is read from there.`
-    throw new HoldfastError('INVALID_CONFIG', detail)
-  }
+  const { config, chain } = configured(chainId, `the nonce of ${address}`)
   const endpoints = createEndpoints({
     ...chain,
     timeoutMs: RPC_TIMEOUT_MS,
@@ -172,6 +184,14 @@ async function chainNonce(chainId: number, address: string): Promise<number> {
   }
 }
 
+function configured(chainId: number, what: string): { config: Config; chain: Config['chains'][number] } {
+  const config = loadConfig(process.env)
+  const chain = config.chains.find((each) => each.chainId === chainId)
+  if (chain !== undefined) return { config, chain }
+  const detail = `Chain ${chainId} is not in the configuration, from which follows ${what}. Run this with the daemon's configuration.`
+  throw new HoldfastError('INVALID_CONFIG', detail)
+}
+
 async function who(pool: Pool, chainId: number): Promise<string> {
   const holder = await leaseHolder(pool, `anchor:${chainId}`)
   return holder
@@ -184,10 +204,6 @@ async function findAnchor(pool: Pool, idText: string): Promise<Anchor> {
   if (anchor === null)
     throw new HoldfastError('NOT_FOUND', `There is no anchor ${idText}; see \`holdfast anchors list\`.`)
   return anchor
-}
-
-function because({ reason, detail }: Anchor): string {
-  return reason === null ? '' : ` (${reason}: ${detail})`
 }
 
 function chainOf(text: string | undefined): number | null {

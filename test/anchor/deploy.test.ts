@@ -60,6 +60,37 @@ describe('deploying with the key that a daemon waits with', () => {
     expect(anchorer.status().paused).toBeNull()
   })
 
+  it.each([
+    ['above the node’s, with a transaction on its way', 1, 'a transaction is on its way'],
+    ['below the node’s, with the key used elsewhere', -1, 'something else uses this key'],
+  ])('is refused while the account stands %s', async (_where, offset, why) => {
+    stage = await createStage({ deploy: false })
+    const anchorer = await stage.anchorer()
+    await until(async () => (await nextNonce()) === 0, { what: 'the account' })
+    await anchorer.close()
+    await stage.anvil.setNonce(PUBLISHER.address, 1)
+    await stage.pool.query('update account set next_nonce = $1', [1 + offset])
+    await expect(deploy(stage.anvil.url)).rejects.toMatchObject({
+      code: 'INVALID_CONFIG',
+      message: expect.stringContaining(why),
+    })
+    expect(await nextNonce()).toBe(1 + offset)
+    expect(await stage.anvil.rpc('eth_getTransactionCount', [PUBLISHER.address, 'pending'])).toBe('0x1')
+  })
+
+  it('needs funds for the data fee of a rollup too', async () => {
+    stage = await createStage({ deploy: false })
+    const oracle = '0x420000000000000000000000000000000000000F'
+    // Answers every call with 1,000 ether: PUSH9 value, PUSH1 0, MSTORE, PUSH1 32, PUSH1 0, RETURN.
+    const value = (1_000n * 10n ** 18n).toString(16).padStart(18, '0')
+    await stage.anvil.rpc('anvil_setCode', [oracle, `0x68${value}60005260206000f3`])
+    await stage.anvil.setBalance(PUBLISHER.address, 1_000n * 10n ** 18n)
+    await expect(deploy(stage.anvil.url)).rejects.toMatchObject({
+      code: 'INVALID_CONFIG',
+      message: expect.stringContaining('Send it funds'),
+    })
+  })
+
   it('whose reply is lost is found on the chain', async () => {
     stage = await createStage({ deploy: false })
     const proxy = await startFaultProxy(stage.anvil.url)

@@ -1,5 +1,7 @@
-import type { Fault, FaultProxy, RpcRequest } from '../anchor/support/fault-proxy.ts'
+import type { Fault, RpcRequest } from '../anchor/support/fault-proxy.ts'
+import { createQueue, type Patience } from './patience.ts'
 import { type FaultEvent, RPC_FAULTS, type RpcFaultKind, randomOf } from './schedule.ts'
+import type { ChaosStage } from './stage.ts'
 
 export type RpcFaultEvent = Extract<FaultEvent, { kind: RpcFaultKind }>
 
@@ -34,7 +36,7 @@ const WORDINGS: readonly { code: number; message: string; carriedOut: boolean }[
 ]
 
 /** What the endpoint does with each request while the fault lasts. */
-function ruleOf(event: RpcFaultEvent): (request: RpcRequest) => Fault | undefined {
+function ruleOf(event: RpcFaultEvent): Rule {
   const random = randomOf(event.seed)
   const lag = 1 + Math.floor(random() * 5)
   return ({ method }) => {
@@ -43,7 +45,6 @@ function ruleOf(event: RpcFaultEvent): (request: RpcRequest) => Fault | undefine
       case 'rpc_drop_reply':
         return { kind: 'drop_reply' }
       case 'rpc_drop_request':
-      case 'rpc_refused':
         return { kind: 'drop_request' }
       case 'rpc_delay':
         return { kind: 'delay', ms: Math.floor(random() * 2_500) }
@@ -67,20 +68,30 @@ function ruleOf(event: RpcFaultEvent): (request: RpcRequest) => Fault | undefine
         const { code, message, carriedOut } = WORDINGS[Math.floor(random() * WORDINGS.length)]!
         return { kind: 'error', code, message, forward: carriedOut }
       }
+      case 'rpc_refused':
+        return undefined
     }
   }
 }
 
-/** Applies faults to endpoints; several may last at once, and the first that has something to say decides. */
-export function createRpcFaults(proxies: readonly FaultProxy[]): {
-  begin(event: RpcFaultEvent): void
+type Rule = (request: RpcRequest) => Fault | undefined
+
+/**
+ * Applies faults to endpoints; several may last at once, and the first that has something to say decides. A fault lasts
+ * for its time, and until it has hit something.
+ */
+export function createRpcFaults(
+  stage: Pick<ChaosStage, 'proxies' | 'replicas' | 'apiKey'>,
+  patience: Patience,
+): {
+  /** True when it hit at least one request: a daemon's, for nobody else asks these endpoints. */
+  strike(event: RpcFaultEvent): Promise<boolean>
   /** Everything answers as it should from now on. */
   stop(): Promise<void>
 } {
-  const active = proxies.map(() => new Set<(request: RpcRequest) => Fault | undefined>())
-  const timers = new Set<NodeJS.Timeout>()
-  const refusing = new Set<FaultProxy>()
-  let changes = Promise.resolve()
+  const { proxies } = stage
+  const active = proxies.map(() => new Set<Rule>())
+  const inTurn = createQueue()
   for (const [index, proxy] of proxies.entries()) {
     proxy.rule = (request) => {
       for (const rule of active[index]!) {
@@ -90,38 +101,63 @@ export function createRpcFaults(proxies: readonly FaultProxy[]): {
       return undefined
     }
   }
-  const later = (ms: number, work: () => void) => {
-    const timer = setTimeout(() => {
-      timers.delete(timer)
-      work()
-    }, ms)
-    timers.add(timer)
+
+  async function answerWrongly(event: RpcFaultEvent): Promise<boolean> {
+    const rule = ruleOf(event)
+    let hits = 0
+    const counted: Rule = (request) => {
+      const fault = rule(request)
+      if (fault !== undefined) hits += 1
+      return fault
+    }
+    for (const index of event.endpoints) active[index]!.add(counted)
+    await patience.pause(event.forMs)
+    await patience.until(() => (hits > 0 ? true : null))
+    for (const index of event.endpoints) active[index]!.delete(counted)
+    return hits > 0
+  }
+
+  /** Nobody listens, so that nobody here can count who came: a daemon has to say that it was refused. */
+  async function refuseConnections(event: RpcFaultEvent): Promise<boolean> {
+    const refusing = event.endpoints.map((index) => proxies[index]!)
+    for (const proxy of refusing) await proxy.refuse()
+    const noticed = await patience.until(() => wasRefused(refusing.map(({ url }) => new URL(url).host)))
+    await patience.pause(event.forMs)
+    for (const proxy of refusing) await proxy.accept()
+    return noticed === true
+  }
+
+  async function wasRefused(hosts: readonly string[]): Promise<true | null> {
+    const answers = await Promise.all(stage.replicas.map(({ url }) => endpointsOf(url, stage.apiKey)))
+    return answers
+      .flat()
+      .some(({ name, lastError }) => hosts.includes(name) && lastError?.includes('ECONNREFUSED'))
+      ? true
+      : null
   }
 
   return {
-    begin(event) {
-      for (const index of event.endpoints) {
-        const proxy = proxies[index]!
-        if (event.kind === 'rpc_refused') {
-          if (refusing.has(proxy)) continue
-          refusing.add(proxy)
-          changes = changes.then(() => proxy.refuse())
-          later(event.forMs, () => {
-            refusing.delete(proxy)
-            changes = changes.then(() => proxy.accept())
-          })
-          continue
-        }
-        const rule = ruleOf(event)
-        active[index]!.add(rule)
-        later(event.forMs, () => active[index]!.delete(rule))
-      }
-    },
+    strike: (event) =>
+      event.kind === 'rpc_refused' ? inTurn(() => refuseConnections(event)) : answerWrongly(event),
     async stop() {
-      for (const timer of timers) clearTimeout(timer)
       for (const rules of active) rules.clear()
-      await changes
-      await Promise.all(proxies.map((proxy) => proxy.accept()))
+      await inTurn(() => Promise.all(proxies.map((proxy) => proxy.accept())))
     },
+  }
+}
+
+type EndpointSaid = { name: string; lastError: string | null }
+
+/** The endpoints as a daemon sees them; none while it does not answer. */
+async function endpointsOf(url: string, apiKey: string): Promise<EndpointSaid[]> {
+  try {
+    const response = await fetch(`${url}/v1/status`, {
+      headers: { authorization: `Bearer ${apiKey}` },
+      signal: AbortSignal.timeout(1_000),
+    })
+    const status = (await response.json()) as { chains?: { endpoints: EndpointSaid[] }[] }
+    return status.chains?.flatMap((chain) => chain.endpoints) ?? []
+  } catch {
+    return []
   }
 }

@@ -24,6 +24,7 @@ export const FAULTS = [
   'reorg',
   'fee_spike',
   'drop_transaction',
+  'older_wins',
   'no_blocks',
 ] as const
 
@@ -47,13 +48,14 @@ export type Target = 'seal' | 'anchor' | 0 | 1
 export type FaultEvent = { atMs: number } & (
   | { kind: 'kill'; target: Target; downMs: number }
   | { kind: 'kill_at_point'; point: (typeof FAULT_POINTS)[number]; downMs: number }
-  | { kind: 'stop_at_point'; point: (typeof FAULT_POINTS)[number]; stopMs: number }
+  | { kind: 'stop_at_point'; point: (typeof FAULT_POINTS)[number]; longestMs: number }
   | { kind: 'suspend'; target: Target; stopMs: number }
   | { kind: 'database_restart'; downMs: number }
   | { kind: RpcFaultKind; endpoints: readonly number[]; forMs: number; share: number; seed: number }
   | { kind: 'reorg'; depth: 1 | 2 | 3; again: boolean }
   | { kind: 'fee_spike'; gwei: number }
   | { kind: 'drop_transaction' }
+  | { kind: 'older_wins' }
   | { kind: 'no_blocks'; forMs: number }
 )
 
@@ -68,13 +70,26 @@ export function randomOf(seed: number): () => number {
   }
 }
 
-const KILLING: readonly FaultKind[] = ['kill', 'kill_at_point', 'stop_at_point', 'suspend']
+const PAUSING: readonly FaultKind[] = ['kill_at_point', 'stop_at_point', 'suspend']
 /** A lease's length and a bit: what is away for longer is overtaken. */
 const PAST_THE_LEASE_MS = 2_600
 
+/** Between two events of a row, at least and at most. */
+const KILL_GAP_MS = [3_400, 4_400] as const
+const PAUSE_GAP_MS = [6_000, 9_000] as const
+const OTHER_GAP_MS = [600, 1_400] as const
+const FIRST_AFTER_MS = 1_000
+
+/** Plain kills that a schedule of this length holds at least, when `kill` is among its kinds: 67 in 300 seconds. */
+export const promisedKills = (seconds: number): number =>
+  Math.max(0, Math.floor((seconds * 1_000 - FIRST_AFTER_MS) / KILL_GAP_MS[1]))
+/** From this length on, a schedule holds every kind several times, and each must take effect. */
+export const EVERY_KIND_FROM_SECONDS = 120
+
 /**
- * Two rows of events side by side: what befalls replicas, about every three seconds, and everything else, about every
- * second. Each row deals its kinds from a shuffled deck, so that a run of a minute uses every one.
+ * Three rows of events side by side: plain kills, which strike anywhere; what stops or ends a replica at a chosen
+ * instant; and everything else, about every second. The same arguments give the same events. Each row deals its kinds
+ * from a shuffled deck, so that a minute of a run uses every one at least twice.
  */
 export function planFaults(seed: number, seconds: number, kinds: readonly FaultKind[]): FaultEvent[] {
   const random = randomOf(seed)
@@ -98,7 +113,7 @@ export function planFaults(seed: number, seconds: number, kinds: readonly FaultK
       case 'kill_at_point':
         return { atMs, kind, point: nextPoint(), downMs: whole(50, 800) }
       case 'stop_at_point':
-        return { atMs, kind, point: nextPoint(), stopMs: whole(PAST_THE_LEASE_MS, 4_500) }
+        return { atMs, kind, point: nextPoint(), longestMs: whole(6_000, 9_000) }
       case 'suspend':
         return { atMs, kind, target: target(), stopMs: whole(PAST_THE_LEASE_MS, 4_500) }
       case 'database_restart':
@@ -108,6 +123,7 @@ export function planFaults(seed: number, seconds: number, kinds: readonly FaultK
       case 'fee_spike':
         return { atMs, kind, gwei: whole(5, 300) }
       case 'drop_transaction':
+      case 'older_wins':
         return { atMs, kind }
       case 'no_blocks':
         return { atMs, kind, forMs: whole(1_500, 3_500) }
@@ -117,26 +133,32 @@ export function planFaults(seed: number, seconds: number, kinds: readonly FaultK
           kind,
           endpoints: oneOf([[0], [1], [0], [1], [0, 1]]),
           forMs: whole(600, 2_000),
-          share: between(0.2, 1),
+          // Transactions are rare, and only they get another wording.
+          share: kind === 'rpc_wording' ? 1 : between(0.2, 1),
           seed: whole(0, 2 ** 31),
         }
     }
   }
 
-  const row = (dealt: readonly FaultKind[], gapMs: readonly [number, number]): FaultEvent[] => {
+  const row = (dealt: readonly FaultKind[], gapMs: readonly [low: number, high: number]): FaultEvent[] => {
     if (dealt.length === 0) return []
     const deal = deckOf(dealt)
     const events: FaultEvent[] = []
-    for (let at = 1_000 + between(...gapMs); at < seconds * 1_000; at += between(...gapMs)) {
+    for (let at = FIRST_AFTER_MS + between(...gapMs); at < seconds * 1_000; at += between(...gapMs)) {
       events.push(eventOf(deal(), Math.round(at)))
     }
     return events
   }
-  // Plain kills twice in the deck: they are the ones that strike anywhere.
-  const killing = KILLING.filter((kind) => kinds.includes(kind))
-  const others = kinds.filter((kind) => !KILLING.includes(kind))
+  const others = kinds.filter((kind) => kind !== 'kill' && !PAUSING.includes(kind))
   return [
-    ...row([...killing, ...killing.filter((kind) => kind === 'kill')], [1_800, 3_600]),
-    ...row(others, [600, 1_400]),
+    ...row(
+      kinds.filter((kind) => kind === 'kill'),
+      KILL_GAP_MS,
+    ),
+    ...row(
+      kinds.filter((kind) => PAUSING.includes(kind)),
+      PAUSE_GAP_MS,
+    ),
+    ...row(others, OTHER_GAP_MS),
   ].sort((a, b) => a.atMs - b.atMs)
 }

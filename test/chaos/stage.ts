@@ -1,6 +1,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Transaction } from 'ethers'
 import {
@@ -13,15 +14,17 @@ import { startAnvil } from '../../src/dev/anvil.ts'
 import { findFreePort } from '../../src/dev/ports.ts'
 import { type Postgres, startPostgres } from '../../src/dev/postgres.ts'
 import { callRpc } from '../../src/dev/rpc.ts'
-import { type Database, openDatabase } from '../../src/store/database.ts'
+import { type Database, openDatabase, type Pool } from '../../src/store/database.ts'
 import { migrateToLatest } from '../../src/store/migrate.ts'
 import { createSource } from '../../src/store/sources.ts'
 import { type FaultProxy, type RpcRequest, startFaultProxy } from '../anchor/support/fault-proxy.ts'
 import { DEV_ACCOUNTS } from '../support/anvil.ts'
 import { until } from '../support/wait.ts'
+import { createQueue } from './patience.ts'
 import { type Replica, startReplica } from './replica.ts'
+import { watchLeasedWrites } from './stale-writes.ts'
 
-export const CHAIN_ID = 31337
+const CHAIN_ID = 31337
 export const PUBLISHER = DEV_ACCOUNTS[0]
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 const BLOCK_SECONDS = 1
@@ -39,40 +42,38 @@ export type ChaosStage = {
   database: Database
   /** Hashes of transactions that left a daemon before they were stored, which invariant 3 forbids. */
   unstored: ReadonlySet<string>
-  /** As by a crash of the server: no checkpoint, recovery at the next start. Does nothing while one is under way. */
-  restartDatabase(downMs: number): Promise<boolean>
+  /** As by a crash of the server: no checkpoint, recovery at the next start. One at a time. */
+  restartDatabase(downMs: number): Promise<void>
   /** Whether the chain makes blocks. */
   setMining(on: boolean): Promise<void>
   /** Index of the replica that holds the lease, or null. */
   holderOf(lease: 'seal' | 'anchor'): Promise<0 | 1 | null>
-  /** Deletes the folder with the logs unless `keep`. */
-  close(keep: boolean): Promise<void>
+  /** Ends everything that was started, daemons `atOnce` or as a supervisor would; deletes the logs unless `keep`. */
+  close(how: { keep: boolean; atOnce: boolean }): Promise<void>
 }
+
+type Close = ChaosStage['close']
+type Undo = (atOnce: boolean) => Promise<unknown>
 
 export async function createChaosStage(): Promise<ChaosStage> {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-chaos-'))
   chmodSync(folder, 0o755)
-  const undo: (() => Promise<unknown>)[] = []
-  const close = async (keep: boolean) => {
-    for (const step of undo.splice(0).reverse()) await step()
+  const undo: Undo[] = []
+  const close: Close = async ({ keep, atOnce }) => {
+    for (const step of undo.splice(0).reverse()) await step(atOnce)
     if (!keep) rmSync(folder, { recursive: true, force: true })
   }
   try {
     return await build(folder, undo, close)
   } catch (error) {
-    await close(false)
+    await close({ keep: false, atOnce: true })
     throw error
   }
 }
 
-async function build(
-  folder: string,
-  undo: (() => Promise<unknown>)[],
-  close: (keep: boolean) => Promise<void>,
-): Promise<ChaosStage> {
-  const server = { dataDir: join(folder, 'postgres'), persistent: false }
-  let postgres: Postgres = await startPostgres(server)
-  undo.push(() => postgres.stop())
+async function build(folder: string, undo: Undo[], close: Close): Promise<ChaosStage> {
+  const postgres = await startCrashablePostgres(join(folder, 'postgres'))
+  undo.push(postgres.stop)
   const anvil = await startAnvil({ chainId: CHAIN_ID, args: ['--block-time', String(BLOCK_SECONDS)] })
   undo.push(anvil.stop)
   const rpc = (method: string, params: readonly unknown[] = []) => callRpc(anvil.url, method, params)
@@ -85,20 +86,25 @@ async function build(
   const proxies = [await startFaultProxy(anvil.url), await startFaultProxy(anvil.url)]
   const unstored = new Set<string>()
   for (const proxy of proxies) {
-    proxy.before = (request) => noteUnstored(database, request, unstored)
+    proxy.before = (request) => noteUnstored(database.pool, request, unstored)
     undo.push(proxy.close)
   }
 
+  const databaseUrls = await watchLeasedWrites(database.pool, postgres.url, {
+    replicas: 2,
+    chainId: CHAIN_ID,
+  })
   const replicas: Replica[] = []
-  for (const index of [0, 1]) {
+  for (const [index, databaseUrl] of databaseUrls.entries()) {
     const port = await findFreePort()
     const configFile = join(folder, `replica-${index}.json`)
-    writeFileSync(configFile, JSON.stringify(configOf({ port, databaseUrl: postgres.url, proxies })))
+    writeFileSync(configFile, JSON.stringify(configOf({ port, databaseUrl, proxies })))
     const replica = startReplica({
       main: MAIN,
       port,
       logFile: join(folder, `replica-${index}.log`),
       env: { HOLDFAST_CONFIG: configFile, CHAOS_KEY: PUBLISHER.privateKey },
+      databaseWasAway: postgres.wasAway,
     })
     undo.push(replica.close)
     replicas.push(replica)
@@ -108,7 +114,6 @@ async function build(
       throw new Error(`a replica did not start: ${replica.crashes.join('\n')}`)
   }
 
-  let restarting = false
   return {
     folder,
     apiKey,
@@ -118,20 +123,7 @@ async function build(
     rpc,
     database,
     unstored,
-    async restartDatabase(downMs) {
-      if (restarting) return false
-      restarting = true
-      try {
-        const { port, pid, exited } = postgres
-        process.kill(pid, 'SIGQUIT')
-        await exited
-        await new Promise((resolve) => setTimeout(resolve, downMs))
-        postgres = await startPostgres({ ...server, port })
-      } finally {
-        restarting = false
-      }
-      return true
-    },
+    restartDatabase: postgres.crash,
     setMining: async (on) => void (await rpc('evm_setIntervalMining', [on ? BLOCK_SECONDS : 0])),
     async holderOf(lease) {
       const name = lease === 'seal' ? 'seal' : `anchor:${CHAIN_ID}`
@@ -149,6 +141,42 @@ async function build(
       }
     },
     close,
+  }
+}
+
+type CrashablePostgres = {
+  url: string
+  crash(downMs: number): Promise<void>
+  /** Whether it was away at any time since then, by `performance.now()`. */
+  wasAway(since: number): boolean
+  stop(): Promise<void>
+}
+
+async function startCrashablePostgres(dataDir: string): Promise<CrashablePostgres> {
+  const server = { dataDir, persistent: false }
+  const inTurn = createQueue()
+  let running: Postgres = await startPostgres(server)
+  let backAt = Number.NEGATIVE_INFINITY
+  let stopped = false
+  const { url } = running
+  return {
+    url,
+    crash: (downMs) =>
+      inTurn(async () => {
+        if (stopped) return
+        const { port, pid, exited } = running
+        backAt = Number.POSITIVE_INFINITY
+        process.kill(pid, 'SIGQUIT')
+        await exited
+        await pause(downMs)
+        running = await startPostgres({ ...server, port })
+        backAt = performance.now()
+      }),
+    wasAway: (since) => backAt >= since,
+    stop() {
+      stopped = true
+      return inTurn(() => running.stop())
+    },
   }
 }
 
@@ -187,14 +215,14 @@ async function deployRegistry(rpc: ChaosStage['rpc']): Promise<void> {
 
 /** Looks at the moment of sending: a little later, what was wrongly sent first would be stored as well. */
 async function noteUnstored(
-  database: Database,
+  pool: Pool,
   { method, params }: RpcRequest,
   unstored: Set<string>,
 ): Promise<void> {
   if (method !== 'eth_sendRawTransaction') return
   const hash = Transaction.from(String(params[0])).hash!
   try {
-    const { rowCount } = await database.pool.query('select 1 from attempt where hash = $1', [
+    const { rowCount } = await pool.query('select 1 from attempt where hash = $1', [
       Buffer.from(hash.slice(2), 'hex'),
     ])
     if (rowCount === 0) unstored.add(hash)

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { privateKeySigner } from '../../src/anchor/signer.ts'
 import { pauseAccount, readAccount } from '../../src/store/accounts.ts'
 import { createStage, PUBLISHER, type Stage } from '../anchor/support/harness.ts'
+import { DEV_ACCOUNTS } from '../support/anvil.ts'
 import { runHoldfast } from '../support/process.ts'
 import { until } from '../support/wait.ts'
 
@@ -90,7 +92,7 @@ describe('holdfast anchors', () => {
     expect([...(await stage.rootsOnChain()).values()]).toEqual([1])
   })
 
-  it('cancel is refused where nothing is signed, and says when no daemon is there to act', async () => {
+  it('retry and cancel are refused where nothing is under way, with what hinders it', async () => {
     await stage.anvil.setBalance(PUBLISHER.address, 0n)
     const anchorer = await stage.anchorer()
     await stage.pool.query(
@@ -98,10 +100,46 @@ describe('holdfast anchors', () => {
        values (31337, $1, $1, 'storage', $2, 'prepared', 1, 2, 20, now())`,
       [PUBLISHER.address, Buffer.alloc(32, 5)],
     )
+    await stage.untilAnchor('its reason', ({ reason }) => reason === 'no_funds')
+    await anchorer.close()
+    for (const kind of ['retry', 'cancel']) {
+      const { code, text } = await anchors(kind, '1')
+      expect(code).toBe(1)
+      expect(text).toContain(`none to ${kind}`)
+      expect(text).toContain('no_funds')
+      expect(text).not.toContain('Noted')
+    }
+    expect(await stage.anchors()).toMatchObject([{ wish: null }])
+  })
+
+  it('cancel is refused where an earlier transaction was given up and the next is not signed yet', async () => {
+    const anchorer = await stage.anchorer()
+    await anchorer.tick()
+    await anchorer.close()
+    // As after a no-op that has become final: there are attempts, and none of them lives.
+    await stage.pool.query("update attempt set state = 'superseded'")
+    await stage.pool.query("update anchor set state = 'prepared', reason = null, detail = null")
     expect(await anchors('cancel', '1')).toMatchObject({
       code: 1,
-      text: expect.stringContaining('none to cancel'),
+      text: expect.stringContaining('signed at the next look'),
     })
+    expect(await stage.anchors()).toMatchObject([{ wish: null }])
+  })
+
+  it('retry and cancel are refused for a transaction of another key than the configured one', async () => {
+    const anchorer = await stage.anchorer({ signer: privateKeySigner(DEV_ACCOUNTS[1].privateKey) })
+    await stage.anvil.setBalance(DEV_ACCOUNTS[1].address, 10n ** 18n)
+    await anchorer.tick()
+    const { code, text } = await anchors('cancel', '1')
+    expect(code).toBe(1)
+    expect(text).toContain(`signed by ${DEV_ACCOUNTS[1].address}`)
+    expect(text).toContain('configure the old key')
+    expect(await stage.anchors()).toMatchObject([{ state: 'submitted', wish: null }])
+  })
+
+  it('says when no daemon is there to act', async () => {
+    const anchorer = await stage.anchorer()
+    await anchorer.tick()
     await anchorer.close()
     const { code, text } = await anchors('retry', '1')
     expect(code).toBe(0)

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { REGISTRY_ADDRESS } from '../../src/anchor/registry.generated.ts'
 import type { Finding } from '../../src/doctor-verdict.ts'
 import { openDatabase } from '../../src/store/database.ts'
+import { startFaultProxy } from '../anchor/support/fault-proxy.ts'
 import { createServed, type Served } from '../e2e/served.ts'
 import { DEV_ACCOUNTS } from '../support/anvil.ts'
 import { runHoldfast } from '../support/process.ts'
@@ -53,6 +54,9 @@ describe('holdfast doctor', () => {
     })
     expect(diagnosis.of('chain 31337 signer').detail).toContain(DEV_ACCOUNTS[0].address)
     expect(diagnosis.of('chain 31337 anchors').detail).toMatch(/the last, \d+, was mined/)
+    expect(diagnosis.of('chain 31337 last tick').detail).toMatch(
+      /^due at .*Z, the next at .* made anchor \d+ at /,
+    )
     expect(diagnosis.text).not.toContain(DEV_ACCOUNTS[0].privateKey.slice(2))
   })
 
@@ -122,6 +126,88 @@ describe('holdfast doctor', () => {
     expect(diagnosis.of('chain 31337 registry').level).toBe('ok')
     const other = await diagnose({ HOLDFAST_CHAIN_ID: '5' })
     expect(other.findings.find(({ name }) => name.includes('endpoint'))!.detail).toContain('31337, not 5')
+  })
+
+  it('tells an endpoint whose word on finality would stop anchoring from one that has no such tag', async () => {
+    const proxy = await startFaultProxy(served.anvil.url)
+    const name = `chain 31337 endpoint ${new URL(proxy.url).host}`
+    const answerFinalized = (code: number, message: string) => {
+      proxy.rule = ({ method, params }) =>
+        method === 'eth_getBlockByNumber' && params[0] === 'finalized'
+          ? { kind: 'error', code, message }
+          : undefined
+    }
+    answerFinalized(-32000, 'finality is not available')
+    const broken = await diagnose({ HOLDFAST_RPC_URL: proxy.url })
+    answerFinalized(-32602, 'invalid argument: unknown block tag')
+    const without = await diagnose({ HOLDFAST_RPC_URL: proxy.url })
+    await proxy.close()
+    expect(broken.code).toBe(1)
+    expect(broken.of(name)).toMatchObject({
+      level: 'fail',
+      detail: expect.stringContaining('-32000: finality is not available'),
+      todo: expect.stringContaining('confirmations'),
+    })
+    expect(without.of(name).level).toBe('ok')
+  })
+
+  it('takes the pause of a key that is no longer configured for a warning', async () => {
+    const { pool, close } = openDatabase({ url: served.database.url, poolSize: 1, name: 'test' })
+    await pool.query(
+      `insert into account (chain_id, address, next_nonce, paused_reason, paused_detail, paused_at)
+       values (31337, $1, 5, 'key_used_elsewhere', 'by somebody', now())`,
+      [DEV_ACCOUNTS[1].address],
+    )
+    await close()
+    const diagnosis = await diagnose()
+    expect(diagnosis.code).toBe(0)
+    expect(diagnosis.of('chain 31337 account')).toMatchObject({
+      level: 'warn',
+      detail: expect.stringContaining('not the configured key'),
+    })
+  })
+
+  it('counts the data fee of a rollup in the balance', async () => {
+    // Answers every call with 9,000 ether; the account holds 10,000, and twice the answer must be there.
+    const value = (9_000n * 10n ** 18n).toString(16).padStart(20, '0')
+    await served.anvil.rpc('anvil_setCode', [
+      '0x420000000000000000000000000000000000000F',
+      `0x69${value}60005260206000f3`,
+    ])
+    expect((await diagnose()).of('chain 31337 balance')).toMatchObject({
+      level: 'fail',
+      detail: expect.stringContaining('enough for 0 anchors'),
+    })
+  })
+
+  it('says which tick left batches behind, and why', async () => {
+    const { pool, close } = openDatabase({ url: served.database.url, poolSize: 1, name: 'test' })
+    expect((await diagnose()).of('chain 31337 last tick')).toMatchObject({
+      level: 'ok',
+      detail: expect.stringContaining('no tick has made an anchor yet'),
+    })
+    await pool.query(
+      `insert into batch (id, leaf_count, root, first_received_at, last_received_at, first_index)
+       values (1, 10, $1, now() - interval '5 minutes', now(), 0)`,
+      [Buffer.alloc(32, 1)],
+    )
+    expect((await diagnose()).of('chain 31337 last tick')).toMatchObject({
+      level: 'fail',
+      detail: expect.stringContaining('no daemon is there to tick'),
+    })
+    await pool.query(
+      `insert into lease (name, owner, epoch, until) values ('anchor:31337', 'x', 1, now() + interval '1 hour')`,
+    )
+    await pool.query(
+      `insert into account (chain_id, address, next_nonce, waiting_reason, waiting_detail)
+       values (31337, $1, 0, 'fee_cap', 'too dear')`,
+      [DEV_ACCOUNTS[0].address],
+    )
+    expect((await diagnose()).of('chain 31337 last tick')).toMatchObject({
+      level: 'warn',
+      detail: expect.stringContaining('fee_cap: too dear'),
+    })
+    await close()
   })
 
   it('gives up on a database that does not answer, and still looks at the chain', async () => {
