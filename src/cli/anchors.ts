@@ -164,6 +164,8 @@ const AFTER_RESUME: Readonly<Record<string, string>> = {
     'Anchors whose nonce was taken are signed anew on the next free one. Should the other user of this key go on, it is paused again.',
   finality_contradicted:
     'Anchors that the chain no longer holds are followed and sent again, as after a reorg; their receipts go back until they are mined.',
+  nonce_gap:
+    'It signs again once the chain has taken the missing nonce. Should it still miss it, it is paused again.',
   reverted: 'The anchor that failed is tried once more, with more gas. Failing again, it is paused again.',
 }
 
