@@ -18,6 +18,9 @@ import { note } from './figure.ts'
 /** anvil's first account: a published key, with money on development chains only. */
 const CHAIN_KEY = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
 
+/** How the `holdfast` command, `npm start` and the image run Node. */
+const AS_SHIPPED = ['--max-semi-space-size=64']
+
 /** What the server's defaults are too small for when gigabytes are written in a minute; durability stays whole. */
 const POSTGRES_SETTINGS = {
   fsync: 'on',
@@ -120,7 +123,7 @@ export async function openStage(): Promise<Stage> {
         const profile = process.env.BENCH_CPU_PROFILE
         const child = fork(fileURLToPath(new URL('daemon.mjs', import.meta.url)), {
           env: { ...process.env, ...env, BENCH_CONFIG: JSON.stringify(configOf(settings)) },
-          execArgv: profile ? ['--cpu-prof', `--cpu-prof-dir=${profile}`] : [],
+          execArgv: [...AS_SHIPPED, ...(profile ? ['--cpu-prof', `--cpu-prof-dir=${profile}`] : [])],
         })
         return daemonOf(child, await readiness(child, 'the daemon'), releasers)
       },

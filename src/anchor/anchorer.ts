@@ -182,7 +182,8 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
   async function survive(context: AnchorContext, error: unknown): Promise<void> {
     if (isLeaseLost(error)) return standDown(error)
     const hindrance = faultHindrance(error)
-    if (hindrance === null) return
+    // Closing aborts what is under way; that says nothing of how things stand.
+    if (hindrance === null || closed) return
     fault = hindrance
     try {
       await explainAll(context, hindrance)

@@ -1,5 +1,10 @@
-#!/usr/bin/env node
-/** The `holdfast` command. Each subcommand has a file of its own; here are only its words. */
+#!/usr/bin/env -S node --max-semi-space-size=64
+/**
+ * The `holdfast` command. Each subcommand has a file of its own; here are only its words.
+ *
+ * Node is given 64 MB for young objects instead of 16: what a request leaves behind is collected four times less
+ * often, measured 8 % more single pushes a second (docs/benchmarks.md).
+ */
 import { readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import { cancelAnchor, resumeAnchoring, retryAnchor, showAnchor, showAnchors } from './anchors.ts'

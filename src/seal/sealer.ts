@@ -18,6 +18,8 @@ export type Sealer = {
 }
 
 const RESTART_MS = 1_000
+/** What Node gives a thread by default. */
+const YOUNG_OBJECTS_MB = 48
 
 /** Starts the sealing thread; a thread that dies is started again after a second. */
 export function startSealer(deps: {
@@ -47,7 +49,12 @@ export function startSealer(deps: {
       options: deps.options,
       faultPoint: deps.faultPoint ?? null,
     }
-    const thread = new Worker(deps.workerUrl, { workerData, name: 'holdfast-seal' })
+    const thread = new Worker(deps.workerUrl, {
+      workerData,
+      name: 'holdfast-seal',
+      // Sealing leaves little behind, so it takes no share of what the process is given for that.
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_OBJECTS_MB },
+    })
     thread.on('message', receive)
     thread.on('error', (error) => logger.error({ err: error }, 'sealing thread failed'))
     thread.on('exit', (code) => ended(code))
