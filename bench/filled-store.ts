@@ -1,5 +1,6 @@
 /** A store of many sealed records and the daemon over it: what `seal`, `receipt` and `space` measure, made once. */
 import { setTimeout as pause } from 'node:timers/promises'
+import type { Pool } from '../src/store/database.ts'
 import { appendIntake } from '../src/store/intake.ts'
 import { listRuns } from '../src/store/leaf-runs.ts'
 import { note } from './figure.ts'
@@ -79,6 +80,7 @@ export async function fillStore({ quick }: { quick: boolean }): Promise<FilledSt
       (await stage.pool.query("select 1 from anchor where state in ('mined', 'finalized')")).rowCount! > 0
     await untilTrue('the anchor to be mined', mined)
     await stage.pool.query('vacuum')
+    await noteTables(stage.pool)
     const bytesAfter = await databaseBytes(stage)
     const sealing = { seconds, batchRates, mergeSeconds, peakMemory, addedMemory: peakMemory - idle }
     return { stage, daemon, n, hashes, bytesBefore, bytesAfter, sealing }
@@ -123,6 +125,16 @@ export async function untilMerged(stage: Stage): Promise<void> {
     },
     { everyMs: 50 },
   )
+}
+
+/** The largest tables, for the reader. */
+export async function noteTables(pool: Pool): Promise<void> {
+  const { rows } = await pool.query<{ name: string; kb: number }>(
+    `select relname as name, round(pg_total_relation_size(oid) / 1024.0)::int as kb
+     from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace
+     order by pg_total_relation_size(oid) desc limit 7`,
+  )
+  note(`  ${rows.map(({ name, kb }) => `${name} ${kb} kB`).join(' · ')}`)
 }
 
 export async function databaseBytes(stage: Stage): Promise<number> {

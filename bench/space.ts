@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { figureOf, note } from './figure.ts'
-import { databaseBytes, type FilledStore, untilMerged } from './filled-store.ts'
+import { databaseBytes, type FilledStore, noteTables, untilMerged } from './filled-store.ts'
 import { load } from './http-load.ts'
 import { singles } from './ingest-single.ts'
 import { openStage, untilSealed } from './stage.ts'
@@ -77,14 +77,4 @@ async function slowPushes(quick: boolean): Promise<{ n: number; bytes: number; r
   } finally {
     await stage.close()
   }
-}
-
-/** The largest tables, for the reader. */
-export async function noteTables(pool: { query(text: string): Promise<{ rows: unknown[] }> }): Promise<void> {
-  const { rows } = await pool.query(
-    `select relname as name, round(pg_total_relation_size(oid) / 1024.0)::int as kb
-     from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace
-     order by pg_total_relation_size(oid) desc limit 7`,
-  )
-  note(`  ${(rows as { name: string; kb: number }[]).map(({ name, kb }) => `${name} ${kb} kB`).join(' · ')}`)
 }

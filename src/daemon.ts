@@ -36,7 +36,7 @@ export type Daemon = {
   close(): Promise<boolean>
 }
 
-type DatabaseLimits = Pick<DatabaseOptions, 'statementTimeoutMs' | 'abandonedAfterMs'>
+type DatabaseManner = Pick<DatabaseOptions, 'statementTimeoutMs' | 'abandonedAfterMs' | 'plansOnce'>
 
 /** One chain's anchoring and its schedule. */
 type ScheduledChain = { anchorer: Anchorer; tick: Tick }
@@ -69,15 +69,15 @@ export async function startDaemon(options: {
   const undo = createShutdown({ logger, deadlineMs: SHUTDOWN_DEADLINE_MS })
   const faultPoint = faultAt(options.faultPoint)
   try {
-    const open = (name: string, poolSize: number, limits: DatabaseLimits = {}) => {
+    const open = (name: string, poolSize: number, manner: DatabaseManner = {}) => {
       const { url } = config.database
-      const database = openDatabase({ url, poolSize, name: `holdfast-${name}`, logger, ...limits })
+      const database = openDatabase({ url, poolSize, name: `holdfast-${name}`, logger, ...manner })
       undo.defer(`${name} connections`, database.close)
       return database
     }
     const { statementTimeoutMs } = config.database
     const writes = open('ingest', config.ingest.commitsInFlight, { statementTimeoutMs })
-    const reads = open('read', config.database.readPoolSize, { statementTimeoutMs })
+    const reads = open('read', config.database.readPoolSize, { statementTimeoutMs, plansOnce: true })
     const keys = open('keys', KEY_POOL_SIZE, { statementTimeoutMs })
     const anchoring = open('anchor', config.database.poolSize, { abandonedAfterMs: config.lease.ttlMs })
     await requireMigrated(reads)

@@ -15,9 +15,9 @@ import type { Pool } from '../store/database.ts'
 import { findLeaves } from '../store/leaf-index.ts'
 import {
   type BatchAnchor,
+  type LeafFacts,
   type LeafOrigin,
-  readAnchorsOfBatches,
-  readOrigins,
+  readLeaves,
   readTiles,
   type TileKey,
 } from '../store/read-proofs.ts'
@@ -83,40 +83,51 @@ export function createProver(deps: {
       found.map((position) => ({ ...position, hash: hashes[i]!, i })),
     )
     if (candidates.length === 0) return hashes.map(() => null)
-    const [origins, anchors, tiles] = await Promise.all([
-      readOrigins(pool, candidates),
-      readAnchorsOfBatches(pool, [...new Set(candidates.map((each) => each.batchId))]),
-      readLeafTiles(candidates),
-    ])
+    const [facts, tiles] = await readAll(candidates)
     const found = hashes.map((): Located[] => [])
-    candidates.forEach(({ hash, i, batchId }, c) => {
-      const origin = origins[c]!
-      const tile = tiles.get(nameOf({ batchId, level: 0, index: Math.floor(origin.leafIndex / 256) }))
+    candidates.forEach(({ hash, i }, c) => {
+      const { origin, anchors } = facts[c]!
+      const tile = tiles.get(nameOf(lowestTileOf(origin)))
       const at = (origin.leafIndex % 256) * 32
-      if (!tile?.subarray(at, at + 32).equals(hash)) return
-      found[i]!.push({ hash, origin, anchors: anchors.filter((anchor) => anchor.batchId === batchId), tiles })
+      if (tile?.subarray(at, at + 32).equals(hash)) found[i]!.push({ hash, origin, anchors, tiles })
     })
     return found.map((each) => each.find(({ anchors }) => anchors.some(stands)) ?? each[0] ?? null)
   }
 
-  /** All tiles that a path of any candidate may need; a level that a batch does not have is simply not there. */
-  async function readLeafTiles(
+  /**
+   * What is known of each leaf, and all tiles that a path of any of them may need. Those above the lowest are few, and
+   * held after a while; a level that a batch does not have is simply not there.
+   */
+  async function readAll(
     leaves: readonly { batchId: number; leafIndex: number }[],
-  ): Promise<Map<string, Buffer>> {
-    const keys = new Map<string, TileKey>()
-    for (const { batchId, leafIndex } of leaves) {
-      for (let level = 0; level <= 24; level += 8) {
+  ): Promise<[LeafFacts[], Map<string, Buffer>]> {
+    const tiles = new Map<string, Buffer>()
+    const asked = new Set<string>()
+    const above = new Map<string, TileKey>()
+    const wanted = leaves.map(({ batchId, leafIndex }) => {
+      for (let level = 8; level <= 24; level += 8) {
         const key = { batchId, level, index: Math.floor(leafIndex / 2 ** (level + 8)) }
-        keys.set(nameOf(key), key)
+        above.set(nameOf(key), key)
       }
-    }
-    const tiles = await tileCache.get([...keys.values()])
-    const byName = new Map<string, Buffer>()
-    ;[...keys.keys()].forEach((name, i) => {
-      const tile = tiles[i]
-      if (tile) byName.set(name, tile)
+      const lowest = lowestTileOf({ batchId, leafIndex })
+      const name = nameOf(lowest)
+      const held = tiles.get(name) ?? tileCache.held(lowest)
+      if (held) tiles.set(name, held)
+      const withTile = held === undefined && !asked.has(name)
+      if (withTile) asked.add(name)
+      return { batchId, leafIndex, withTile }
     })
-    return byName
+    const [facts, found] = await Promise.all([readLeaves(pool, wanted), tileCache.get([...above.values()])])
+    for (const { origin, tile } of facts) {
+      if (tile === undefined) continue
+      tileCache.hold(lowestTileOf(origin), tile)
+      tiles.set(nameOf(lowestTileOf(origin)), tile)
+    }
+    ;[...above.keys()].forEach((name, i) => {
+      const tile = found[i]
+      if (tile) tiles.set(name, tile)
+    })
+    return [facts, tiles]
   }
 
   function anchorByOf({ origin, anchors }: Located): string | null {
@@ -172,6 +183,10 @@ export function createProver(deps: {
       }
     },
   }
+}
+
+function lowestTileOf({ batchId, leafIndex }: { batchId: number; leafIndex: number }): TileKey {
+  return { batchId, level: 0, index: Math.floor(leafIndex / 256) }
 }
 
 function nameOf({ batchId, level, index }: TileKey): string {

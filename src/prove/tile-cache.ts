@@ -3,6 +3,10 @@ import type { TileKey } from '../store/read-proofs.ts'
 export type TileCache = {
   /** The tiles in the order of `keys`, undefined where none exists; those not held are read in one go. */
   get(keys: readonly TileKey[]): Promise<(Buffer | undefined)[]>
+  /** The tile if it is held. */
+  held(key: TileKey): Buffer | undefined
+  /** Holds a tile that was read elsewhere. */
+  hold(key: TileKey, tile: Buffer): void
 }
 
 /**
@@ -24,9 +28,19 @@ export function createTileCache(
     return tile
   }
 
+  function put(name: string, tile: Buffer | null): void {
+    held.set(name, tile)
+    for (const oldest of held.keys()) {
+      if (held.size <= maxTiles) break
+      held.delete(oldest)
+    }
+  }
+
   return {
+    held: (key) => take(nameOf(key)) ?? undefined,
+    hold: (key, tile) => put(nameOf(key), tile),
     async get(keys) {
-      const names = keys.map(({ batchId, level, index }) => `${batchId}/${level}/${index}`)
+      const names = keys.map(nameOf)
       const found = new Map(names.map((name) => [name, take(name)]))
       const missing = new Map<string, TileKey>()
       names.forEach((name, i) => {
@@ -37,14 +51,14 @@ export function createTileCache(
         ;[...missing.keys()].forEach((name, i) => {
           const tile = fresh[i] ?? null
           found.set(name, tile)
-          held.set(name, tile)
+          put(name, tile)
         })
-        for (const name of held.keys()) {
-          if (held.size <= maxTiles) break
-          held.delete(name)
-        }
       }
       return names.map((name) => found.get(name) ?? undefined)
     },
   }
+}
+
+function nameOf({ batchId, level, index }: TileKey): string {
+  return `${batchId}/${level}/${index}`
 }

@@ -107,6 +107,7 @@ export function startSealLoop(deps: {
   /** Merges go on beside sealing, on connections of their own; one that fails is tried again after the next batch. */
   async function mergeWhileDue(held: Lease): Promise<void> {
     try {
+      await reclaimRemoved()
       while (!closing) {
         const runs = runsToMerge(await listRuns(database.pool), options.mergeFanOut)
         if (!runs) return
@@ -115,11 +116,6 @@ export function startSealLoop(deps: {
         )
         removedEntries += runs.reduce((sum, run) => sum + run.entryCount, 0)
         removedRuns += runs.length
-        if ((removedEntries >= RECLAIM_ENTRIES || removedRuns >= RECLAIM_RUNS) && !closing) {
-          await reclaimPages(database.pool)
-          removedEntries = 0
-          removedRuns = 0
-        }
       }
     } catch (error) {
       if (closing) {
@@ -129,6 +125,17 @@ export function startSealLoop(deps: {
       deps.onFailure?.(error)
       logger.warn({ err: error }, 'merging runs of the leaf index failed; look-ups go on with the old runs')
     }
+  }
+
+  /**
+   * Only a batch after the merge: what a transaction that was under way at the merge might still see cannot be reclaimed,
+   * and sealing itself is such a transaction.
+   */
+  async function reclaimRemoved(): Promise<void> {
+    if (closing || (removedEntries < RECLAIM_ENTRIES && removedRuns < RECLAIM_RUNS)) return
+    await reclaimPages(database.pool)
+    removedEntries = 0
+    removedRuns = 0
   }
 
   async function run(): Promise<void> {

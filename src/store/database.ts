@@ -36,6 +36,11 @@ export type DatabaseOptions = {
    * come from a transaction's client for about this long between two statements, or its host is gone. At least 5 s.
    */
   abandonedAfterMs?: number
+  /**
+   * Statements with a name are planned once a connection and not for each call, which for look-ups of a few rows by their
+   * keys would take several times as long as running them. The server plans anew when it learns more of a table.
+   */
+  plansOnce?: boolean
 }
 
 const INT8 = 20
@@ -54,6 +59,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   const settings: Record<string, string | number> = {
     synchronous_commit: 'on',
     ...(options.abandonedAfterMs !== undefined && abandonedAfter(options.abandonedAfterMs)),
+    ...(options.plansOnce === true && { plan_cache_mode: 'force_generic_plan' }),
     ...(options.readOnly === true && { default_transaction_read_only: 'on' }),
     ...(statementTimeoutMs !== undefined && { statement_timeout: statementTimeoutMs }),
   }

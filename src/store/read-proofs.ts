@@ -25,7 +25,7 @@ export async function readTiles(pool: Pool, keys: readonly TileKey[]): Promise<(
   return found
 }
 
-/** A sealed batch and when and from whom one of its leaves came. */
+/** Where a sealed leaf stands, and when and from whom it came. */
 export type LeafOrigin = {
   batchId: number
   leafIndex: number
@@ -35,30 +35,8 @@ export type LeafOrigin = {
   source: string
 }
 
-/** Origin of each leaf, in order. A sealed leaf always has one. */
-export async function readOrigins(
-  pool: Pool,
-  leaves: readonly { batchId: number; leafIndex: number }[],
-): Promise<LeafOrigin[]> {
-  return query<LeafOrigin>(pool, {
-    name: 'read-origins',
-    text: `select b.id as "batchId", k.leaf::int as "leafIndex", b.leaf_count as "leafCount", b.root,
-             (extract(epoch from a.received_at) * 1000)::float8 as "receivedAtMs", coalesce(s.name, 'unknown') as source
-           from unnest($1::int[], $2::int[]) with ordinality k (batch_id, leaf, position)
-           join batch b on b.id = k.batch_id
-           cross join lateral (
-             select source_id, received_at from arrival
-             where batch_id = k.batch_id and first_leaf <= k.leaf order by first_leaf desc limit 1
-           ) a
-           left join source s on s.id = a.source_id
-           order by k.position`,
-    values: [leaves.map((leaf) => leaf.batchId), leaves.map((leaf) => leaf.leafIndex)],
-  })
-}
-
 /** An anchor that holds a batch, with the batch's path to its root. */
 export type BatchAnchor = {
-  batchId: number
   anchorId: number
   chainId: number
   registry: string
@@ -73,21 +51,81 @@ export type BatchAnchor = {
   blockHash: Buffer | null
   blockTimeMs: number | null
   reason: AnchorReason | null
-  detail: string | null
 }
 
-/** Every anchor of the batches, the oldest first. */
-export async function readAnchorsOfBatches(pool: Pool, batchIds: readonly number[]): Promise<BatchAnchor[]> {
-  return query<BatchAnchor>(pool, {
-    name: 'read-anchors-of-batches',
-    text: `select m.batch_id as "batchId", a.id as "anchorId", a.chain_id as "chainId", a.registry, a.publisher, a.root,
+export type LeafFacts = {
+  origin: LeafOrigin
+  /** Every anchor of its batch, the oldest first. */
+  anchors: BatchAnchor[]
+  /** The tile of record hashes that it stands in, n x 32 bytes, where it was asked for. */
+  tile: Buffer | undefined
+}
+
+type LeafRow = LeafOrigin & { position: number; nodes: Buffer | null; anchorId: number | null } & Omit<
+    BatchAnchor,
+    'anchorId' | 'root'
+  > & { anchorRoot: Buffer }
+
+/**
+ * All that is known of each sealed leaf, in the order given, by one statement: several, however short, would share two
+ * cores with each other. A batch in several anchors is sent its tile as often.
+ * @throws HoldfastError DATABASE_UNAVAILABLE
+ */
+export async function readLeaves(
+  pool: Pool,
+  leaves: readonly { batchId: number; leafIndex: number; withTile: boolean }[],
+): Promise<LeafFacts[]> {
+  const rows = await query<LeafRow>(pool, {
+    name: 'read-leaves',
+    text: `select k.position::int, b.id as "batchId", k.leaf as "leafIndex", b.leaf_count as "leafCount", b.root,
+             (extract(epoch from r.received_at) * 1000)::float8 as "receivedAtMs", coalesce(s.name, 'unknown') as source,
+             t.nodes, a.id as "anchorId", a.chain_id as "chainId", a.registry, a.publisher, a.root as "anchorRoot",
              m.path, a.state, (extract(epoch from a.anchor_by) * 1000)::float8 as "anchorByMs",
              a.transaction_hash as "transactionHash", a.block_number as "blockNumber", a.block_hash as "blockHash",
-             (extract(epoch from a.block_time) * 1000)::float8 as "blockTimeMs", a.reason, a.detail
-           from anchor_batch m join anchor a on a.id = m.anchor_id
-           where m.batch_id = any($1::int[]) order by a.id`,
-    values: [batchIds],
+             (extract(epoch from a.block_time) * 1000)::float8 as "blockTimeMs", a.reason
+           from unnest($1::int[], $2::int[], $3::bool[]) with ordinality k (batch_id, leaf, with_tile, position)
+           join batch b on b.id = k.batch_id
+           cross join lateral (
+             select source_id, received_at from arrival
+             where batch_id = k.batch_id and first_leaf <= k.leaf order by first_leaf desc limit 1
+           ) r
+           left join source s on s.id = r.source_id
+           left join tile t on k.with_tile and t.batch_id = k.batch_id and t.level = 0 and t.index = k.leaf / 256
+           left join anchor_batch m on m.batch_id = k.batch_id
+           left join anchor a on a.id = m.anchor_id
+           order by k.position, a.id`,
+    values: [
+      leaves.map((leaf) => leaf.batchId),
+      leaves.map((leaf) => leaf.leafIndex),
+      leaves.map((leaf) => leaf.withTile),
+    ],
   })
+  const facts: LeafFacts[] = []
+  for (const row of rows) {
+    const { batchId, leafIndex, leafCount, root, receivedAtMs, source } = row
+    const origin = { batchId, leafIndex, leafCount, root, receivedAtMs, source }
+    facts[row.position - 1] ??= { origin, anchors: [], tile: row.nodes ?? undefined }
+    if (row.anchorId !== null) facts[row.position - 1]!.anchors.push(anchorOf(row, row.anchorId))
+  }
+  return facts
+}
+
+function anchorOf(row: LeafRow, anchorId: number): BatchAnchor {
+  const { chainId, registry, publisher, anchorRoot, path, state, anchorByMs } = row
+  const { transactionHash, blockNumber, blockHash, blockTimeMs, reason } = row
+  const where = { transactionHash, blockNumber, blockHash, blockTimeMs }
+  return {
+    anchorId,
+    chainId,
+    registry,
+    publisher,
+    root: anchorRoot,
+    path,
+    state,
+    anchorByMs,
+    ...where,
+    reason,
+  }
 }
 
 async function query<Row>(pool: Pool, config: pg.QueryConfig & { rowMode?: 'array' }): Promise<Row[]> {
