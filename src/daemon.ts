@@ -23,7 +23,7 @@ import { type DatabaseOptions, openDatabase } from './store/database.ts'
 import { appendIntake } from './store/intake.ts'
 import { requireMigrated } from './store/migrate.ts'
 import { listAnchors, listBatches, readAnchor, readBatch } from './store/read-lists.ts'
-import { readTiles } from './store/read-proofs.ts'
+import { readTile } from './store/read-proofs.ts'
 import { findByKeyHash } from './store/sources.ts'
 import { verifyReceipt } from './verify/verify-receipt.ts'
 
@@ -165,8 +165,7 @@ export async function startDaemon(options: {
       lists: {
         batches: (page) => listBatches(reads.db, page),
         batch: (id) => readBatch(reads.db, id),
-        tile: async (batchId, level, index) =>
-          (await readTiles(reads.pool, [{ batchId, level, index }]))[0] ?? null,
+        tile: (batchId, level, index) => readTile(reads.pool, { batchId, level, index }),
         anchors: (page) => listAnchors(reads.db, page),
         anchor: (id) => readAnchor(reads.db, id),
       },

@@ -20,7 +20,8 @@ export function tilesOfPath(leafIndex: number, leafCount: number): TileId[] {
 
 /**
  * A leaf's path to its batch's root, recomputed from tiles: about 770 hashes for the lowest and 255 a tile above.
- * @param getTile returns the bytes of a tile; asked for each of `tilesOfPath` once, lowest first
+ * @param getTile returns the bytes of a tile, which need not outlast the next call; asked for each of `tilesOfPath` once,
+ *   lowest first
  * @returns the leaf, its siblings lowest first, and the root; 32 bytes each
  * @throws HoldfastError INTERNAL when the batch has no such leaf, a tile's length is wrong, or a tile contradicts the
  *   one below it. The caller still has to compare `root` with the batch's.

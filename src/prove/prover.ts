@@ -20,6 +20,7 @@ import {
   readLeaves,
   readTiles,
   type TileKey,
+  type TileText,
 } from '../store/read-proofs.ts'
 import { createTileCache } from './tile-cache.ts'
 
@@ -60,10 +61,12 @@ export type Prover = {
 }
 
 /** A sealed leaf with its batch's anchors. */
-type Located = { hash: Buffer; origin: LeafOrigin; anchors: BatchAnchor[]; tiles: Map<string, Buffer> }
+type Located = { hash: Buffer; origin: LeafOrigin; anchors: BatchAnchor[]; tiles: Map<string, TileText> }
 
 const HASHES_A_ROUND = 64
 const CACHED_TILES = 2_048
+/** A tile's bytes, from when a path asks for it until it asks for the next. */
+const scratch = Buffer.alloc(256 * 32)
 
 export function createProver(deps: {
   /** A pool of its own, so that reads never starve ingest, nor the other way round. */
@@ -88,20 +91,21 @@ export function createProver(deps: {
     candidates.forEach(({ hash, i }, c) => {
       const { origin, anchors } = facts[c]!
       const tile = tiles.get(nameOf(lowestTileOf(origin)))
-      const at = (origin.leafIndex % 256) * 32
-      if (tile?.subarray(at, at + 32).equals(hash)) found[i]!.push({ hash, origin, anchors, tiles })
+      const at = (origin.leafIndex % 256) * 64
+      if (tile?.slice(at, at + 64) === hash.toString('hex')) found[i]!.push({ hash, origin, anchors, tiles })
     })
     return found.map((each) => each.find(({ anchors }) => anchors.some(stands)) ?? each[0] ?? null)
   }
 
   /**
    * What is known of each leaf, and all tiles that a path of any of them may need. Those above the lowest are few, and
-   * held after a while; a level that a batch does not have is simply not there.
+   * held after a while; a level that a batch does not have is simply not there. Of the lowest there are too many for
+   * holding them to be worth its garbage: each is read once a round, with the leaf.
    */
   async function readAll(
     leaves: readonly { batchId: number; leafIndex: number }[],
-  ): Promise<[LeafFacts[], Map<string, Buffer>]> {
-    const tiles = new Map<string, Buffer>()
+  ): Promise<[LeafFacts[], Map<string, TileText>]> {
+    const tiles = new Map<string, TileText>()
     const asked = new Set<string>()
     const above = new Map<string, TileKey>()
     const wanted = leaves.map(({ batchId, leafIndex }) => {
@@ -109,19 +113,14 @@ export function createProver(deps: {
         const key = { batchId, level, index: Math.floor(leafIndex / 2 ** (level + 8)) }
         above.set(nameOf(key), key)
       }
-      const lowest = lowestTileOf({ batchId, leafIndex })
-      const name = nameOf(lowest)
-      const held = tiles.get(name) ?? tileCache.held(lowest)
-      if (held) tiles.set(name, held)
-      const withTile = held === undefined && !asked.has(name)
-      if (withTile) asked.add(name)
+      const lowest = nameOf(lowestTileOf({ batchId, leafIndex }))
+      const withTile = !asked.has(lowest)
+      asked.add(lowest)
       return { batchId, leafIndex, withTile }
     })
     const [facts, found] = await Promise.all([readLeaves(pool, wanted), tileCache.get([...above.values()])])
     for (const { origin, tile } of facts) {
-      if (tile === undefined) continue
-      tileCache.hold(lowestTileOf(origin), tile)
-      tiles.set(nameOf(lowestTileOf(origin)), tile)
+      if (tile !== undefined) tiles.set(nameOf(lowestTileOf(origin)), tile)
     }
     ;[...above.keys()].forEach((name, i) => {
       const tile = found[i]
@@ -219,7 +218,7 @@ function receiptOf({ hash, origin, tiles }: Located, standing: readonly BatchAnc
   const { leaf, path, root } = pathFromTiles(leafIndex, leafCount, (level, index) => {
     const tile = tiles.get(nameOf({ batchId, level, index }))
     if (!tile) throw new Error(`tile ${batchId}/${level}/${index} is missing`)
-    return tile
+    return scratch.subarray(0, scratch.write(tile, 'hex'))
   })
   if (!root.equals(origin.root)) throw new Error(`tiles of batch ${batchId} do not give its root`)
   return {

@@ -1,26 +1,22 @@
-import type { TileKey } from '../store/read-proofs.ts'
+import type { TileKey, TileText } from '../store/read-proofs.ts'
 
 export type TileCache = {
   /** The tiles in the order of `keys`, undefined where none exists; those not held are read in one go. */
-  get(keys: readonly TileKey[]): Promise<(Buffer | undefined)[]>
-  /** The tile if it is held. */
-  held(key: TileKey): Buffer | undefined
-  /** Holds a tile that was read elsewhere. */
-  hold(key: TileKey, tile: Buffer): void
+  get(keys: readonly TileKey[]): Promise<(TileText | undefined)[]>
 }
 
 /**
  * Least recently used tiles by number, of sealed batches only: such a batch's tiles, and their absence, never change,
- * so nothing is ever stale. A tile has at most 8,192 bytes.
+ * so nothing is ever stale. A tile is text of at most 16,384 characters.
  */
 export function createTileCache(
-  read: (keys: readonly TileKey[]) => Promise<(Buffer | undefined)[]>,
+  read: (keys: readonly TileKey[]) => Promise<(TileText | undefined)[]>,
   maxTiles: number,
 ): TileCache {
   /** null: the batch has no such tile. */
-  const held = new Map<string, Buffer | null>()
+  const held = new Map<string, TileText | null>()
 
-  function take(name: string): Buffer | null | undefined {
+  function take(name: string): TileText | null | undefined {
     const tile = held.get(name)
     if (tile === undefined) return undefined
     held.delete(name)
@@ -28,7 +24,7 @@ export function createTileCache(
     return tile
   }
 
-  function put(name: string, tile: Buffer | null): void {
+  function put(name: string, tile: TileText | null): void {
     held.set(name, tile)
     for (const oldest of held.keys()) {
       if (held.size <= maxTiles) break
@@ -37,8 +33,6 @@ export function createTileCache(
   }
 
   return {
-    held: (key) => take(nameOf(key)) ?? undefined,
-    hold: (key, tile) => put(nameOf(key), tile),
     async get(keys) {
       const names = keys.map(nameOf)
       const found = new Map(names.map((name) => [name, take(name)]))

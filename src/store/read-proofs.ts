@@ -7,22 +7,35 @@ import { asStoreError } from './unavailable.ts'
 export type TileKey = { batchId: number; level: number; index: number }
 
 /**
- * Nodes (n x 32 bytes) of each tile asked for, in the order of `keys`; undefined where there is none.
+ * A tile's nodes as 64 lower-case hex digits each, which is how the driver gets them anyway. A string is collected with
+ * the other young objects; a Buffer of this size is not, and thousands a second bring on full collections, whose pauses
+ * are most of a look-up's slowest hundredth.
+ */
+export type TileText = string
+
+/**
+ * The tiles in the order of `keys`; undefined where there is none.
  * @throws HoldfastError DATABASE_UNAVAILABLE
  */
-export async function readTiles(pool: Pool, keys: readonly TileKey[]): Promise<(Buffer | undefined)[]> {
+export async function readTiles(pool: Pool, keys: readonly TileKey[]): Promise<(TileText | undefined)[]> {
   if (keys.length === 0) return []
-  const rows = await query<[number, Buffer]>(pool, {
+  const rows = await query<[number, TileText]>(pool, {
     name: 'read-tiles',
-    text: `select k.position::int, t.nodes
+    text: `select k.position::int, encode(t.nodes, 'hex')
            from unnest($1::int[], $2::int[], $3::int[]) with ordinality k (batch_id, level, index, position)
            join tile t on t.batch_id = k.batch_id and t.level = k.level and t.index = k.index`,
     values: [keys.map((key) => key.batchId), keys.map((key) => key.level), keys.map((key) => key.index)],
     rowMode: 'array',
   })
-  const found: (Buffer | undefined)[] = keys.map(() => undefined)
+  const found: (TileText | undefined)[] = keys.map(() => undefined)
   for (const [position, nodes] of rows) found[position - 1] = nodes
   return found
+}
+
+/** One tile, n x 32 bytes, or null. */
+export async function readTile(pool: Pool, key: TileKey): Promise<Buffer | null> {
+  const [tile] = await readTiles(pool, [key])
+  return tile === undefined ? null : Buffer.from(tile, 'hex')
 }
 
 /** Where a sealed leaf stands, and when and from whom it came. */
@@ -57,11 +70,11 @@ export type LeafFacts = {
   origin: LeafOrigin
   /** Every anchor of its batch, the oldest first. */
   anchors: BatchAnchor[]
-  /** The tile of record hashes that it stands in, n x 32 bytes, where it was asked for. */
-  tile: Buffer | undefined
+  /** The tile of record hashes that it stands in, where it was asked for. */
+  tile: TileText | undefined
 }
 
-type LeafRow = LeafOrigin & { position: number; nodes: Buffer | null; anchorId: number | null } & Omit<
+type LeafRow = LeafOrigin & { position: number; nodes: TileText | null; anchorId: number | null } & Omit<
     BatchAnchor,
     'anchorId' | 'root'
   > & { anchorRoot: Buffer }
@@ -79,7 +92,7 @@ export async function readLeaves(
     name: 'read-leaves',
     text: `select k.position::int, b.id as "batchId", k.leaf as "leafIndex", b.leaf_count as "leafCount", b.root,
              (extract(epoch from r.received_at) * 1000)::float8 as "receivedAtMs", coalesce(s.name, 'unknown') as source,
-             t.nodes, a.id as "anchorId", a.chain_id as "chainId", a.registry, a.publisher, a.root as "anchorRoot",
+             encode(t.nodes, 'hex') as nodes, a.id as "anchorId", a.chain_id as "chainId", a.registry, a.publisher, a.root as "anchorRoot",
              m.path, a.state, (extract(epoch from a.anchor_by) * 1000)::float8 as "anchorByMs",
              a.transaction_hash as "transactionHash", a.block_number as "blockNumber", a.block_hash as "blockHash",
              (extract(epoch from a.block_time) * 1000)::float8 as "blockTimeMs", a.reason

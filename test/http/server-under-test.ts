@@ -13,7 +13,7 @@ import { type Database, openDatabase } from '../../src/store/database.ts'
 import { appendIntake, pendingChunks } from '../../src/store/intake.ts'
 import { acquireLease } from '../../src/store/leases.ts'
 import { listAnchors, listBatches, readAnchor, readBatch } from '../../src/store/read-lists.ts'
-import { readTiles } from '../../src/store/read-proofs.ts'
+import { readTile } from '../../src/store/read-proofs.ts'
 import { createSource, findByKeyHash, type Scope } from '../../src/store/sources.ts'
 import { verifyReceipt } from '../../src/verify/verify-receipt.ts'
 import { createTestDatabase } from '../support/database.ts'
@@ -98,8 +98,7 @@ export async function startServer(
     lists: {
       batches: (page) => listBatches(database.db, page),
       batch: (id) => readBatch(database.db, id),
-      tile: async (batchId, level, index) =>
-        (await readTiles(database.pool, [{ batchId, level, index }]))[0] ?? null,
+      tile: (batchId, level, index) => readTile(database.pool, { batchId, level, index }),
       anchors: (page) => listAnchors(database.db, page),
       anchor: (id) => readAnchor(database.db, id),
     },
