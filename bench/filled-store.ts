@@ -32,6 +32,8 @@ export type SealingRun = {
 }
 
 const CHUNK = 10_000
+/** An open anchor is looked at as often as by default: each look takes its share of the event loop. */
+const AS_BY_DEFAULT_MS = 12_000
 
 /** Puts n hashes into the intake log. */
 export async function preload(stage: Stage, hashes: HashSource, n: number): Promise<void> {
@@ -63,6 +65,7 @@ export async function fillStore({ quick }: { quick: boolean }): Promise<FilledSt
     const startedAt = Date.now()
     const daemon = await stage.startDaemon({
       seal: { ...seal, ...(fanOut ? { mergeFanOut: Number(fanOut) } : {}) },
+      pollIntervalMs: AS_BY_DEFAULT_MS,
     })
     await untilSealed(stage.pool)
     const seconds = (Date.now() - startedAt) / 1000

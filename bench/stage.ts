@@ -31,7 +31,14 @@ const POSTGRES_SETTINGS = {
 }
 
 /** Sections of the configuration that differ from the defaults. */
-export type DaemonSettings = { ingest?: object; seal?: object; mode?: 'storage' | 'event'; poolSize?: number }
+export type DaemonSettings = {
+  ingest?: object
+  seal?: object
+  mode?: 'storage' | 'event'
+  poolSize?: number
+  /** How often it looks at what is not final; often where mining is waited for. */
+  pollIntervalMs?: number
+}
 
 export type RunningDaemon = {
   url: string
@@ -91,7 +98,13 @@ export async function openStage(): Promise<Stage> {
     const database = openDatabase({ url: postgres.url, poolSize: 10, name: 'bench' })
     releasers.push(database.close)
 
-    const configOf = ({ ingest = {}, seal = {}, mode = 'storage', poolSize = 10 }: DaemonSettings) => ({
+    const configOf = ({
+      ingest = {},
+      seal = {},
+      mode = 'storage',
+      poolSize = 10,
+      pollIntervalMs = 250,
+    }: DaemonSettings) => ({
       http: { port: 0 },
       database: { url: postgres.url, readPoolSize: poolSize },
       ingest,
@@ -103,7 +116,7 @@ export async function openStage(): Promise<Stage> {
           mode,
           cron: '0 4 * * *',
           anchorWithinMs: 30_000,
-          pollIntervalMs: 250,
+          pollIntervalMs,
           signer: { type: 'privateKey', env: 'BENCH_KEY' },
         },
       ],
