@@ -83,6 +83,8 @@ export async function fillStore({ quick }: { quick: boolean }): Promise<FilledSt
       (await stage.pool.query("select 1 from anchor where state in ('mined', 'finalized')")).rowCount! > 0
     await untilTrue('the anchor to be mined', mined)
     await stage.pool.query('vacuum')
+    // Or it would be written out during whatever is measured next.
+    await stage.pool.query('checkpoint')
     await noteTables(stage.pool)
     const bytesAfter = await databaseBytes(stage)
     const sealing = { seconds, batchRates, mergeSeconds, peakMemory, addedMemory: peakMemory - idle }
