@@ -50,11 +50,11 @@ export function lastTick(deps: {
     const account = address === null ? null : await readAccount(pool, chainId, address)
     return account?.waitingReason == null
       ? warn(left, 'See the log of the daemon that holds the lease, for `tick failed` or `tick skipped`.')
-      : warn(`${left}: ${account.waitingReason}: ${account.waitingDetail}`, TODO)
+      : warn(`${left}: ${account.waitingReason}: ${account.waitingDetail}`, SEE_TO_THE_REASON)
   }
 }
 
-const TODO =
+const SEE_TO_THE_REASON =
   'See to the reason; docs/operations.md lists them. It is anchored without another tick once that is gone.'
 
 /** The latest run at or before an instant; both in ms since the epoch. */
