@@ -2,17 +2,21 @@
  * Compiles src/merkle/kernel/assembly/keccak.ts with and without SIMD and writes both artifacts, as base64, to
  * src/merkle/kernel/wasm.generated.ts, so that Node, vitest and a browser load them alike.
  */
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import asc from 'assemblyscript/asc'
+import { weave } from './weave-kernel.mjs'
 
 const room = new URL('../src/merkle/kernel/', import.meta.url)
+const ENTRY = 'assembly/keccak.ts'
+const woven = weave(await readFile(new URL(ENTRY, room), 'utf8'))
 
 async function compile(name, features) {
   let artifact
   const { error, stderr } = await asc.main(
     [
-      'assembly/keccak.ts',
+      ENTRY,
       '--baseDir',
       fileURLToPath(room),
       '--outFile',
@@ -25,6 +29,8 @@ async function compile(name, features) {
       ...features,
     ],
     {
+      readFile: async (name, base) =>
+        name === ENTRY ? woven : readFile(join(base, name), 'utf8').catch(() => null),
       writeFile: (_name, contents) => {
         artifact = contents
       },
