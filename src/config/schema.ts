@@ -155,7 +155,7 @@ export const configSchema = z.strictObject({
       maxPendingBytes: count.default(134_217_728),
       maxChunkHashes: z.int().min(1024).max(4_194_304).default(65_536),
       maxCommitBytes: count.default(4_194_304),
-      commitsInFlight: count.default(2),
+      commitsInFlight: count.default(4),
     })
     .prefault({}),
   seal: z
