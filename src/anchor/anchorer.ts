@@ -103,6 +103,7 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
   /** One at a time, in order. */
   function serial<T>(work: () => Promise<T>): Promise<T> {
     const result = queue.then(work)
+    // Whoever asked for the work has its error; the next in line goes on all the same.
     queue = result.catch(() => undefined)
     return result
   }
