@@ -6,8 +6,8 @@
 import { leafOf } from '../src/merkle/path.ts'
 import { mergeRuns, runsToMerge } from '../src/seal/merge-runs.ts'
 import { sealBatch } from '../src/seal/seal-batch.ts'
+import { findLeaves } from '../src/store/find-leaves.ts'
 import { pendingChunks } from '../src/store/intake.ts'
-import { findLeaves } from '../src/store/leaf-index.ts'
 import { listRuns } from '../src/store/leaf-runs.ts'
 import { acquireLease } from '../src/store/leases.ts'
 import { note, quantile } from './figure.ts'
@@ -50,9 +50,9 @@ for (const fanOut of [2, 4, 8, 16]) {
     }
     const latencies: number[] = []
     for (let i = 0; i < LOOK_UPS; i++) {
-      const leaf = leafOf(hashes.at(Math.floor(Math.random() * BATCHES * CHUNK)))
+      const hash = hashes.at(Math.floor(Math.random() * BATCHES * CHUNK))
       const start = performance.now()
-      const [found] = await findLeaves(pool, [leaf])
+      const [found] = await findLeaves(pool, [{ hash, leaf: leafOf(hash) }])
       if (found?.length !== 1) throw new Error('a sealed leaf is not in the index')
       latencies.push(performance.now() - start)
     }

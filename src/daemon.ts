@@ -23,7 +23,7 @@ import { type DatabaseOptions, openDatabase } from './store/database.ts'
 import { appendIntake } from './store/intake.ts'
 import { requireMigrated } from './store/migrate.ts'
 import { listAnchors, listBatches, readAnchor, readBatch } from './store/read-lists.ts'
-import { readTile } from './store/read-proofs.ts'
+import { readTile } from './store/read-tiles.ts'
 import { findByKeyHash } from './store/sources.ts'
 import { verifyReceipt } from './verify/verify-receipt.ts'
 

@@ -2,13 +2,21 @@ import { HoldfastError } from '../core/errors.ts'
 import { HASH_BYTES } from '../core/hash.ts'
 import { MAX_PATH_LENGTH } from '../core/receipt.ts'
 import { hashLevel, sharedKernel } from './kernel/kernel.ts'
-import { MAX_LEAVES, TILE_LEVELS, TILE_NODES } from './tree.ts'
+import { GROUP_NODES, MAX_LEAVES, TILE_LEVELS, TILE_NODES } from './tree.ts'
 
 /** Which tile of a batch; see `Tile` in tree.ts. */
 export type TileId = { level: number; index: number }
 
 /** The tile that a path reads at one level, and how: nodes in it, and the path's node among them. */
 type Step = TileId & { count: number; position: number }
+
+/** What a path needs of a tile. */
+export type TilePart = {
+  /** The nodes of the group that the path goes through, or all of the tile's where `groupRoots` is empty. */
+  nodes: Uint8Array
+  /** The tile's group roots; see `Tile` in tree.ts. */
+  groupRoots: Uint8Array
+}
 
 /**
  * The tiles that a leaf's path reads, lowest first: one a level, at most four.
@@ -18,28 +26,35 @@ export function tilesOfPath(leafIndex: number, leafCount: number): TileId[] {
   return stepsOf(leafIndex, leafCount).map(({ level, index }) => ({ level, index }))
 }
 
+/** What a path through the tile's node at `position` (0 to 255) needs of it, as views. */
+export function partOfTile(tile: TilePart, position: number): TilePart {
+  if (tile.groupRoots.length === 0) return tile
+  const from = (position - (position % GROUP_NODES)) * HASH_BYTES
+  return {
+    nodes: tile.nodes.subarray(from, from + GROUP_NODES * HASH_BYTES),
+    groupRoots: tile.groupRoots,
+  }
+}
+
 /**
- * A leaf's path to its batch's root, recomputed from tiles: about 770 hashes for the lowest and 255 a tile above.
- * @param getTile returns the bytes of a tile, which need not outlast the next call; asked for each of `tilesOfPath` once,
- *   lowest first
+ * A leaf's path to its batch's root, recomputed from parts of tiles: about 100 hashes for the lowest and 38 a tile above;
+ * without group roots about 770 and 255.
+ * @param getPart returns what is needed of a tile for the path through its node at `position`; the bytes need not outlast
+ *   the next call; asked for each of `tilesOfPath` once, lowest first
  * @returns the leaf, its siblings lowest first, and the root; 32 bytes each
- * @throws HoldfastError INTERNAL when the batch has no such leaf, a tile's length is wrong, or a tile contradicts the
- *   one below it. The caller still has to compare `root` with the batch's.
+ * @throws HoldfastError INTERNAL when the batch has no such leaf, a tile's length is wrong, a tile contradicts the one
+ *   below it, or its group its group roots. The caller still has to compare `root` with the batch's.
  */
 export function pathFromTiles(
   leafIndex: number,
   leafCount: number,
-  getTile: (level: number, index: number) => Uint8Array,
+  getPart: (level: number, index: number, position: number) => TilePart,
 ): { leaf: Buffer; path: Buffer[]; root: Buffer } {
   const path: Buffer[] = []
   let leaf: Buffer | undefined
   let root: Buffer | undefined
   for (const step of stepsOf(leafIndex, leafCount)) {
-    const tile = getTile(step.level, step.index)
-    if (tile.length !== step.count * HASH_BYTES) {
-      throw contradiction(step, `holds ${tile.length} bytes instead of ${step.count * HASH_BYTES}`)
-    }
-    const climbed = climbTile(tile, step)
+    const climbed = climbTile(getPart(step.level, step.index, step.position), step)
     if (root !== undefined && !root.equals(climbed.node)) {
       throw contradiction(step, `contradicts the tile below it at node ${step.position}`)
     }
@@ -108,24 +123,45 @@ function stepsOf(leafIndex: number, leafCount: number): Step[] {
   return steps
 }
 
+type Climbed = { node: Buffer; path: Buffer[]; root: Buffer }
+
 /** Within one tile: the path's node at the bottom (a leaf at level 0), its siblings, and the subtree's root. */
-function climbTile(tile: Uint8Array, step: Step): { node: Buffer; path: Buffer[]; root: Buffer } {
+function climbTile({ nodes, groupRoots }: TilePart, step: Step): Climbed {
+  const { level, count, position } = step
+  if (groupRoots.length === 0) {
+    assertCount(step, 'nodes', nodes, count)
+    return climb(nodes, position, level === 0)
+  }
+  const group = Math.floor(position / GROUP_NODES)
+  assertCount(step, 'nodes of the group', nodes, Math.min(GROUP_NODES, count - group * GROUP_NODES))
+  assertCount(step, 'group roots', groupRoots, Math.ceil(count / GROUP_NODES))
+  const lower = climb(nodes, position % GROUP_NODES, level === 0)
+  const upper = climb(groupRoots, group, false)
+  if (!upper.node.equals(lower.root)) throw contradiction(step, `contradicts its group root ${group}`)
+  return { node: lower.node, path: [...lower.path, ...upper.path], root: upper.root }
+}
+
+/** From the node at `position` of a whole level to its root. `hashes`: they are record hashes, whose leaves are meant. */
+function climb(nodes: Uint8Array, position: number, hashes: boolean): Climbed {
   const kernel = sharedKernel()
-  const nodeAt = (position: number) =>
-    Buffer.from(kernel.nodes.subarray(position * HASH_BYTES, (position + 1) * HASH_BYTES))
-  kernel.nodes.set(tile)
-  if (step.level === 0) kernel.hashLeaves(0, 0, step.count)
-  let { count, position } = step
+  const nodeAt = (at: number) => Buffer.from(kernel.nodes.subarray(at * HASH_BYTES, (at + 1) * HASH_BYTES))
+  kernel.nodes.set(nodes)
+  let count = nodes.length / HASH_BYTES
+  if (hashes) kernel.hashLeaves(0, 0, count)
   const node = nodeAt(position)
   const path: Buffer[] = []
-  while (count > 1) {
-    const sibling = position % 2 === 0 ? position + 1 : position - 1
+  for (let at = position; count > 1; at >>>= 1) {
+    const sibling = at % 2 === 0 ? at + 1 : at - 1
     // A lone last node has no sibling: it is promoted.
     if (sibling < count) path.push(nodeAt(sibling))
     count = hashLevel(kernel, 0, 0, count)
-    position >>>= 1
   }
   return { node, path, root: nodeAt(0) }
+}
+
+function assertCount(step: Step, what: string, nodes: Uint8Array, count: number): void {
+  if (nodes.length === count * HASH_BYTES) return
+  throw contradiction(step, `holds ${nodes.length} bytes of ${what} instead of ${count * HASH_BYTES}`)
 }
 
 function assertNode(bytes: Uint8Array): void {

@@ -12,6 +12,9 @@ import { hashLevel, sharedKernel } from './kernel/kernel.ts'
 export const TILE_NODES = 256
 /** Levels of the tree that a tile spans. */
 export const TILE_LEVELS = 8
+/** Nodes in a full group, and the levels that it spans: a tile of more than one group keeps the root of each. */
+export const GROUP_NODES = 32
+export const GROUP_LEVELS = 5
 /** A batch's leaf number is an unsigned 32-bit integer. */
 export const MAX_LEAVES = 2 ** 32 - 1
 
@@ -25,6 +28,11 @@ export type Tile = {
   index: number
   /** 1 to 256 x 32 bytes, the receiver's to keep. */
   nodes: Uint8Array
+  /**
+   * The roots of the tile's groups of 32 neighbouring nodes, the last of which may hold fewer: 2 to 8 x 32 bytes, the
+   * receiver's to keep, or none when all nodes are one group. With them a path is had from 32 of the nodes.
+   */
+  groupRoots: Uint8Array
 }
 
 export type TreeBuilderOptions = {
@@ -88,9 +96,7 @@ export function createTreeBuilder(options: TreeBuilderOptions): TreeBuilder {
     kernel.hashLeaves(0, 0, count)
     leaves?.set(kernel.nodes.subarray(0, bytes))
     // Tiles but the last are full, so levels of several tiles halve evenly, and each tile becomes one node.
-    let nodes = count
-    for (let level = 0; level < TILE_LEVELS; level++) nodes = hashLevel(kernel, 0, 0, nodes)
-    const roots = kernel.nodes.slice(0, nodes * HASH_BYTES)
+    const { groupRoots, roots } = hashTiles(kernel, count)
     hashed += count
     filled = 0
 
@@ -100,11 +106,11 @@ export function createTreeBuilder(options: TreeBuilderOptions): TreeBuilder {
         level: 0,
         index: (first + from) / TILE_NODES,
         nodes: window.slice(from * HASH_BYTES, to * HASH_BYTES),
+        groupRoots: groupRootsOf(groupRoots, from, to),
       })
     }
     if (leaves !== undefined) onLeaves?.(leaves.subarray(0, bytes), first)
-    for (let node = 0; node < nodes; node++)
-      climb(0, roots.subarray(node * HASH_BYTES, (node + 1) * HASH_BYTES))
+    for (let at = 0; at < roots.length; at += HASH_BYTES) climb(0, roots.subarray(at, at + HASH_BYTES))
   }
 
   /** Appends a node to the edge `height` tiles up; a tile that it fills goes out and climbs on. */
@@ -127,12 +133,13 @@ export function createTreeBuilder(options: TreeBuilderOptions): TreeBuilder {
   /** Emits the edge's tile and starts the next one. Returns the tile's root. */
   function closeTile(edge: Edge): Uint8Array {
     const nodes = edge.nodes.slice(0, edge.count * HASH_BYTES)
-    const root = rootOfNodes(kernel, nodes)
+    kernel.nodes.set(nodes)
+    const { groupRoots, roots } = hashTiles(kernel, edge.count)
     const { level, index } = edge
+    onTile({ level, index, nodes, groupRoots: groupRootsOf(groupRoots, 0, edge.count) })
     edge.count = 0
     edge.index += 1
-    onTile({ level, index, nodes })
-    return root
+    return roots
   }
 
   function push(hashes: Uint8Array): void {
@@ -174,10 +181,21 @@ export function createTreeBuilder(options: TreeBuilderOptions): TreeBuilder {
   return { push, finish }
 }
 
-/** The root of a tile's subtree. */
-function rootOfNodes(kernel: Kernel, nodes: Uint8Array): Uint8Array {
-  kernel.nodes.set(nodes)
-  let count = nodes.length / HASH_BYTES
-  while (count > 1) count = hashLevel(kernel, 0, 0, count)
-  return kernel.nodes.slice(0, HASH_BYTES)
+/** The roots of the groups, and of the tiles, whose `count` nodes lie at the kernel's start; all but the last are full. */
+function hashTiles(kernel: Kernel, count: number): { groupRoots: Uint8Array; roots: Uint8Array } {
+  const climb = (levels: number, from: number): number => {
+    let nodes = from
+    for (let level = 0; level < levels; level++) nodes = hashLevel(kernel, 0, 0, nodes)
+    return nodes
+  }
+  const groups = climb(GROUP_LEVELS, count)
+  const groupRoots = kernel.nodes.slice(0, groups * HASH_BYTES)
+  const tiles = climb(TILE_LEVELS - GROUP_LEVELS, groups)
+  return { groupRoots, roots: kernel.nodes.slice(0, tiles * HASH_BYTES) }
+}
+
+/** Those of the tile whose nodes are `from` to `to` of all that were hashed together. */
+function groupRootsOf(all: Uint8Array, from: number, to: number): Uint8Array {
+  if (to - from <= GROUP_NODES) return new Uint8Array(0)
+  return all.subarray((from / GROUP_NODES) * HASH_BYTES, Math.ceil(to / GROUP_NODES) * HASH_BYTES)
 }

@@ -10,19 +10,11 @@ import {
 } from '../core/anchor-state.ts'
 import { type Hex, toHex } from '../core/hash.ts'
 import { RECEIPT_FORMAT, type Receipt, type ReceiptAnchor, TREE_NAME } from '../core/receipt.ts'
-import { leafOf, pathFromTiles } from '../merkle/path.ts'
+import { leafOf, partOfTile, pathFromTiles, tilesOfPath } from '../merkle/path.ts'
 import type { Pool } from '../store/database.ts'
-import { findLeaves } from '../store/leaf-index.ts'
-import {
-  type BatchAnchor,
-  type LeafFacts,
-  type LeafOrigin,
-  readLeaves,
-  readTiles,
-  type TileKey,
-  type TileText,
-} from '../store/read-proofs.ts'
-import { createTileCache } from './tile-cache.ts'
+import { type BatchAnchor, type FoundLeaf, findLeaves } from '../store/find-leaves.ts'
+import { readTiles, type TileKey } from '../store/read-tiles.ts'
+import { createTileCache, type TileAt } from './tile-cache.ts'
 
 export type RecordView = {
   hash: Hex
@@ -60,13 +52,8 @@ export type Prover = {
   ): AsyncGenerator<Receipt | { hash: Hex; status: RecordStatus | 'unknown' }>
 }
 
-/** A sealed leaf with its batch's anchors. */
-type Located = { hash: Buffer; origin: LeafOrigin; anchors: BatchAnchor[]; tiles: Map<string, TileText> }
-
 const HASHES_A_ROUND = 64
 const CACHED_TILES = 2_048
-/** A tile's bytes, from when a path asks for it until it asks for the next. */
-const scratch = Buffer.alloc(256 * 32)
 
 export function createProver(deps: {
   /** A pool of its own, so that reads never starve ingest, nor the other way round. */
@@ -79,74 +66,45 @@ export function createProver(deps: {
   const { pool } = deps
   const tileCache = createTileCache((keys) => readTiles(pool, keys), CACHED_TILES)
 
-  /** The earliest leaf of each hash whose anchor stands, or else its earliest leaf; null when there is none. */
-  async function locate(hashes: readonly Buffer[]): Promise<(Located | null)[]> {
-    const positions = await findLeaves(pool, hashes.map(leafOf))
-    const candidates = positions.flatMap((found, i) =>
-      found.map((position) => ({ ...position, hash: hashes[i]!, i })),
+  /** The earliest leaf of each hash whose anchor stands, or else its earliest leaf; undefined when there is none. */
+  async function locate(hashes: readonly Buffer[]): Promise<(FoundLeaf | undefined)[]> {
+    const found = await findLeaves(
+      pool,
+      hashes.map((hash) => ({ hash, leaf: leafOf(hash) })),
     )
-    if (candidates.length === 0) return hashes.map(() => null)
-    const [facts, tiles] = await readAll(candidates)
-    const found = hashes.map((): Located[] => [])
-    candidates.forEach(({ hash, i }, c) => {
-      const { origin, anchors } = facts[c]!
-      const tile = tiles.get(nameOf(lowestTileOf(origin)))
-      const at = (origin.leafIndex % 256) * 64
-      if (tile?.slice(at, at + 64) === hash.toString('hex')) found[i]!.push({ hash, origin, anchors, tiles })
-    })
-    return found.map((each) => each.find(({ anchors }) => anchors.some(stands)) ?? each[0] ?? null)
+    return found.map((leaves) => leaves.find(({ anchors }) => anchors.some(stands)) ?? leaves[0])
   }
 
-  /**
-   * What is known of each leaf, and all tiles that a path of any of them may need. Those above the lowest are few, and
-   * held after a while; a level that a batch does not have is simply not there. Of the lowest there are too many for
-   * holding them to be worth its garbage: each is read once a round, with the leaf.
-   */
-  async function readAll(
-    leaves: readonly { batchId: number; leafIndex: number }[],
-  ): Promise<[LeafFacts[], Map<string, TileText>]> {
-    const tiles = new Map<string, TileText>()
-    const asked = new Set<string>()
-    const above = new Map<string, TileKey>()
-    const wanted = leaves.map(({ batchId, leafIndex }) => {
-      for (let level = 8; level <= 24; level += 8) {
-        const key = { batchId, level, index: Math.floor(leafIndex / 2 ** (level + 8)) }
-        above.set(nameOf(key), key)
-      }
-      const lowest = nameOf(lowestTileOf({ batchId, leafIndex }))
-      const withTile = !asked.has(lowest)
-      asked.add(lowest)
-      return { batchId, leafIndex, withTile }
-    })
-    const [facts, found] = await Promise.all([readLeaves(pool, wanted), tileCache.get([...above.values()])])
-    for (const { origin, tile } of facts) {
-      if (tile !== undefined) tiles.set(nameOf(lowestTileOf(origin)), tile)
+  /** The tiles above the lowest that receipts of these leaves need. They are few, and held after a while. */
+  function tilesAbove(leaves: readonly FoundLeaf[]): Promise<TileAt> {
+    const keys: TileKey[] = []
+    for (const { origin, anchors } of leaves) {
+      if (!anchors.some(stands)) continue
+      const { batchId, leafIndex, leafCount } = origin
+      const [, ...above] = tilesOfPath(leafIndex, leafCount)
+      for (const { level, index } of above) keys.push({ batchId, level, index })
     }
-    ;[...above.keys()].forEach((name, i) => {
-      const tile = found[i]
-      if (tile) tiles.set(name, tile)
-    })
-    return [facts, tiles]
+    return tileCache.get(keys)
   }
 
-  function anchorByOf({ origin, anchors }: Located): string | null {
+  function anchorByOf({ origin, anchors }: FoundLeaf): string | null {
     const first = anchors[0]?.anchorByMs
     const deadline = deps.anchorBy(origin.receivedAtMs)
     const ms = first === undefined ? deadline : Math.min(first, deadline ?? first)
     return ms === null ? null : new Date(ms).toISOString()
   }
 
-  function outcomeOf(located: Located): ReceiptOutcome {
-    const standing = located.anchors.filter(stands)
-    if (standing.length > 0) return { kind: 'receipt', receipt: receiptOf(located, standing) }
-    return { kind: 'pending', status: statusOf(located.anchors), anchorBy: anchorByOf(located) }
+  function outcomeOf(hash: Buffer, leaf: FoundLeaf, tileAt: TileAt): ReceiptOutcome {
+    const standing = leaf.anchors.filter(stands)
+    if (standing.length > 0) return { kind: 'receipt', receipt: receiptOf(hash, leaf, standing, tileAt) }
+    return { kind: 'pending', status: statusOf(leaf.anchors), anchorBy: anchorByOf(leaf) }
   }
 
   return {
     async record(hash) {
-      const [located] = await locate([hash])
-      if (!located) return null
-      const { origin, anchors } = located
+      const [leaf] = await locate([hash])
+      if (!leaf) return null
+      const { origin, anchors } = leaf
       const status = statusOf(anchors)
       const unanchored = status === 'sealed' || status === 'anchoring'
       const reason = unanchored
@@ -159,37 +117,31 @@ export function createProver(deps: {
         source: origin.source,
         batch: { id: String(origin.batchId), leafIndex: origin.leafIndex },
         anchors: anchors.map(anchorView),
-        anchorBy: anchorByOf(located),
+        anchorBy: anchorByOf(leaf),
         ...(reason ? { reason } : {}),
       }
     },
 
     async receipt(hash) {
-      const [located] = await locate([hash])
-      return located ? outcomeOf(located) : null
+      const [leaf] = await locate([hash])
+      return leaf ? outcomeOf(hash, leaf, await tilesAbove([leaf])) : null
     },
 
     async *receipts(hashes) {
       for (let start = 0; start < hashes.length; start += HASHES_A_ROUND) {
         const round = hashes.slice(start, start + HASHES_A_ROUND)
-        const located = await locate(round)
+        const leaves = await locate(round)
+        const tileAt = await tilesAbove(leaves.filter((leaf) => leaf !== undefined))
         for (let i = 0; i < round.length; i++) {
-          const each = located[i]
-          const outcome = each ? outcomeOf(each) : null
+          const hash = round[i]!
+          const leaf = leaves[i]
+          const outcome = leaf && outcomeOf(hash, leaf, tileAt)
           if (outcome?.kind === 'receipt') yield outcome.receipt
-          else yield { hash: toHex(round[i]!), status: outcome?.status ?? 'unknown' }
+          else yield { hash: toHex(hash), status: outcome?.status ?? 'unknown' }
         }
       }
     },
   }
-}
-
-function lowestTileOf({ batchId, leafIndex }: { batchId: number; leafIndex: number }): TileKey {
-  return { batchId, level: 0, index: Math.floor(leafIndex / 256) }
-}
-
-function nameOf({ batchId, level, index }: TileKey): string {
-  return `${batchId}/${level}/${index}`
 }
 
 function stands(anchor: BatchAnchor): boolean {
@@ -213,12 +165,18 @@ function anchorView(anchor: BatchAnchor): RecordAnchor {
   }
 }
 
-function receiptOf({ hash, origin, tiles }: Located, standing: readonly BatchAnchor[]): Receipt {
+function receiptOf(
+  hash: Buffer,
+  { origin, part }: FoundLeaf,
+  standing: readonly BatchAnchor[],
+  tileAt: TileAt,
+): Receipt {
   const { batchId, leafIndex, leafCount } = origin
-  const { leaf, path, root } = pathFromTiles(leafIndex, leafCount, (level, index) => {
-    const tile = tiles.get(nameOf({ batchId, level, index }))
+  const { leaf, path, root } = pathFromTiles(leafIndex, leafCount, (level, index, position) => {
+    if (level === 0) return part
+    const tile = tileAt({ batchId, level, index })
     if (!tile) throw new Error(`tile ${batchId}/${level}/${index} is missing`)
-    return scratch.subarray(0, scratch.write(tile, 'hex'))
+    return partOfTile(tile, position)
   })
   if (!root.equals(origin.root)) throw new Error(`tiles of batch ${batchId} do not give its root`)
   return {

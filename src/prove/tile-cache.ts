@@ -1,22 +1,24 @@
-import type { TileKey, TileText } from '../store/read-proofs.ts'
+import type { StoredTile, TileKey } from '../store/read-tiles.ts'
 
 export type TileCache = {
-  /** The tiles in the order of `keys`, undefined where none exists; those not held are read in one go. */
-  get(keys: readonly TileKey[]): Promise<(TileText | undefined)[]>
+  /** The tile of each of `keys`, where one exists; those not held are read in one go. */
+  get(keys: readonly TileKey[]): Promise<TileAt>
 }
 
+/** undefined for a tile that does not exist, or that was not asked for. */
+export type TileAt = (key: TileKey) => StoredTile | undefined
+
 /**
- * Least recently used tiles by number, of sealed batches only: such a batch's tiles, and their absence, never change,
- * so nothing is ever stale. A tile is text of at most 16,384 characters.
+ * Least recently used tiles by number, of sealed batches only: such a batch's tiles never change, so nothing is ever
+ * stale. A tile is at most 8,448 bytes.
  */
 export function createTileCache(
-  read: (keys: readonly TileKey[]) => Promise<(TileText | undefined)[]>,
+  read: (keys: readonly TileKey[]) => Promise<(StoredTile | undefined)[]>,
   maxTiles: number,
 ): TileCache {
-  /** null: the batch has no such tile. */
-  const held = new Map<string, TileText | null>()
+  const held = new Map<string, StoredTile>()
 
-  function take(name: string): TileText | null | undefined {
+  function take(name: string): StoredTile | undefined {
     const tile = held.get(name)
     if (tile === undefined) return undefined
     held.delete(name)
@@ -24,7 +26,7 @@ export function createTileCache(
     return tile
   }
 
-  function put(name: string, tile: TileText | null): void {
+  function put(name: string, tile: StoredTile): void {
     held.set(name, tile)
     for (const oldest of held.keys()) {
       if (held.size <= maxTiles) break
@@ -34,21 +36,24 @@ export function createTileCache(
 
   return {
     async get(keys) {
-      const names = keys.map(nameOf)
-      const found = new Map(names.map((name) => [name, take(name)]))
+      const found = new Map<string, StoredTile>()
       const missing = new Map<string, TileKey>()
-      names.forEach((name, i) => {
-        if (found.get(name) === undefined) missing.set(name, keys[i]!)
-      })
+      for (const key of keys) {
+        const name = nameOf(key)
+        const tile = take(name)
+        if (tile === undefined) missing.set(name, key)
+        else found.set(name, tile)
+      }
       if (missing.size > 0) {
         const fresh = await read([...missing.values()])
         ;[...missing.keys()].forEach((name, i) => {
-          const tile = fresh[i] ?? null
+          const tile = fresh[i]
+          if (tile === undefined) return
           found.set(name, tile)
           put(name, tile)
         })
       }
-      return names.map((name) => found.get(name) ?? undefined)
+      return (key) => found.get(nameOf(key))
     },
   }
 }

@@ -9,8 +9,8 @@ import { ENTRY_BYTES, PAGE_ENTRIES } from '../store/leaf-index.ts'
 import { deleteRuns, openRun, type RunInfo, readPages } from '../store/leaf-runs.ts'
 import { type Lease, requireLease } from '../store/leases.ts'
 
-const PAGES_A_READ = 32
-const SLICE_BYTES = PAGE_ENTRIES * 64 * ENTRY_BYTES
+const PAGES_A_READ = 128
+const SLICE_BYTES = PAGE_ENTRIES * 256 * ENTRY_BYTES
 
 /**
  * The runs to merge next: the oldest `fanOut` of the lowest tier that holds as many; null when there is nothing to

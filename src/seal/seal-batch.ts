@@ -7,6 +7,7 @@ import { createTreeBuilder } from '../merkle/tree.ts'
 import { copyArrivals, insertBatch, nextBatch, openTiles } from '../store/batches.ts'
 import type { Connection } from '../store/database.ts'
 import { deleteChunks, type PendingChunk, readChunkHashes } from '../store/intake.ts'
+import { PAGE_ENTRIES } from '../store/leaf-index.ts'
 import { openRun } from '../store/leaf-runs.ts'
 import { type Lease, requireLease } from '../store/leases.ts'
 import { createEntrySorter } from './index-entries.ts'
@@ -15,7 +16,7 @@ export type Sealed = { batchId: number; leafCount: number; root: Buffer }
 
 /** Leaves whose hashes are read, and held, at a time. */
 const READ_LEAVES = 1 << 16
-const SLICE_ENTRIES = 499 * 64
+const SLICE_ENTRIES = PAGE_ENTRIES * 256
 
 /**
  * Seals the chunks into one batch, in their order.
@@ -73,8 +74,14 @@ async function writeTiles(
 ): Promise<Buffer> {
   const tiles = openTiles(writer)
   const builder = createTreeBuilder({
-    onTile: ({ level, index, nodes }) =>
-      tiles.row([{ int4: batchId }, { int2: level }, { int4: index }, { bytea: nodes }]),
+    onTile: ({ level, index, nodes, groupRoots }) =>
+      tiles.row([
+        { int4: batchId },
+        { int2: level },
+        { int4: index },
+        { bytea: nodes },
+        groupRoots.length === 0 ? null : { bytea: groupRoots },
+      ]),
     onLeaves,
   })
   // The next group is on its way while this one is hashed.

@@ -14,7 +14,7 @@ export async function nextBatch(client: pg.ClientBase): Promise<NextBatch> {
 
 /** Tiles of the batch, by COPY on the seal transaction's connection. */
 export function openTiles(client: pg.ClientBase): CopyWriter {
-  return openCopy(client, 'tile', ['batch_id', 'level', 'index', 'nodes'])
+  return openCopy(client, 'tile', ['batch_id', 'level', 'index', 'nodes', 'group_roots'])
 }
 
 /** One row for each chunk, so that every leaf keeps its time and source. Neighbours that agree in both are one row. */

@@ -8,6 +8,7 @@ export type CopyField =
   | { int8: number }
   | { timestamptzMs: number }
   | { bytea: Uint8Array }
+  | null
 
 export type CopyWriter = {
   /** Adds a row. Rows pile up in memory unless `ready()` is awaited every few hundred kilobytes. */
@@ -85,12 +86,14 @@ export function openCopy(client: pg.ClientBase, table: string, columns: readonly
 }
 
 function sizeOf(field: CopyField): number {
+  if (field === null) return 0
   if ('bytea' in field) return field.bytea.length
   if ('int2' in field) return 2
   return 'int4' in field ? 4 : 8
 }
 
 function writeField(buffer: Buffer, at: number, field: CopyField): number {
+  if (field === null) return buffer.writeInt32BE(-1, at)
   const start = buffer.writeInt32BE(sizeOf(field), at)
   if ('bytea' in field) {
     buffer.set(field.bytea, start)

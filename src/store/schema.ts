@@ -54,7 +54,14 @@ type BatchTable = {
 
 type ArrivalTable = { batch_id: number; first_leaf: number; source_id: number; received_at: Date }
 
-type TileTable = { batch_id: number; level: number; index: number; nodes: Buffer }
+type TileTable = {
+  batch_id: number
+  level: number
+  index: number
+  nodes: Buffer
+  /** The roots of its groups of 32 nodes; null when it has one group, or is older than this column. */
+  group_roots: Buffer | null
+}
 
 type LeafRunTable = {
   id: GeneratedAlways<number>
@@ -64,7 +71,7 @@ type LeafRunTable = {
   page_count: number
 }
 
-/** `first_entry` (16 bytes) is the page's first entry; `entries` is up to 499 x 16 bytes, sorted bytewise. */
+/** `first_entry` (16 bytes) is the page's first entry; `entries` is up to 123 x 16 bytes (499 in runs of older versions), sorted bytewise. */
 type LeafPageTable = { run_id: number; first_entry: Buffer; entries: Buffer }
 
 type AnchorTable = {

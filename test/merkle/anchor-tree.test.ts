@@ -75,8 +75,8 @@ test('an anchor of 100,001 batches has a path for each', () => {
 test('a leaf\u2019s path and its batch\u2019s path, joined, lead from the leaf to the anchored root', () => {
   const batches = [1, 3, 300, 257].map((n, i) => ({ n, ...buildBatch(recordHashes(n, i)) }))
   const tree = anchorTree(Buffer.concat(batches.map((batch) => batch.root)))
-  for (const [b, { n, getTile }] of batches.entries()) {
-    const { leaf, path } = pathFromTiles(n - 1, n, getTile)
+  for (const [b, { n, getPart }] of batches.entries()) {
+    const { leaf, path } = pathFromTiles(n - 1, n, getPart)
     expect(foldPath(leaf, [...path, ...tree.pathOf(b)])).toEqual(tree.root)
   }
 })

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import keccak256 from 'keccak256'
+import { partOfTile, type TilePart } from '../../src/merkle/path.ts'
 import type { Tile } from '../../src/merkle/tree.ts'
 import { createTreeBuilder } from '../../src/merkle/tree.ts'
 
@@ -41,10 +42,15 @@ export function buildBatch(hashes: Uint8Array, chunks: readonly number[] = []) {
   }
   builder.push(hashes.subarray(from * 32))
   const { root, leafCount } = builder.finish()
-  const getTile = (level: number, index: number) => {
+  /** As a store gives it that keeps group roots. */
+  const getPart = (level: number, index: number, position: number): TilePart => {
     const tile = tiles.get(`${level}/${index}`)
     if (tile === undefined) throw new Error(`no tile ${level}/${index}`)
-    return tile.nodes
+    return partOfTile(tile, position)
   }
-  return { root, leafCount, tiles, getTile }
+  /** As one gives it that does not. */
+  const getWhole = (level: number, index: number): TilePart => {
+    return { nodes: tiles.get(`${level}/${index}`)!.nodes, groupRoots: new Uint8Array(0) }
+  }
+  return { root, leafCount, tiles, getPart, getWhole }
 }

@@ -40,10 +40,10 @@ test.each([
 
 test('a path with any bit changed leads elsewhere', () => {
   const n = 700
-  const { root, getTile } = buildBatch(recordHashes(n))
+  const { root, getPart } = buildBatch(recordHashes(n))
   fc.assert(
     fc.property(fc.nat(n - 1), fc.nat(), fc.nat(255), (i, which, bit) => {
-      const { leaf, path } = pathFromTiles(i, n, getTile)
+      const { leaf, path } = pathFromTiles(i, n, getPart)
       const nodes = [leaf, ...path]
       expect(foldPath(leaf, path)).toEqual(root)
       const changed = nodes[which % nodes.length]!
@@ -55,14 +55,15 @@ test('a path with any bit changed leads elsewhere', () => {
 
 describe('damaged tiles are noticed', () => {
   const n = 70_000
-  const { root, getTile } = buildBatch(recordHashes(n))
-  const damaged = (where: string, change: (nodes: Uint8Array) => Uint8Array) => {
-    return () =>
-      pathFromTiles(300, n, (level, index) => {
-        const nodes = Uint8Array.from(getTile(level, index))
-        return `${level}/${index}` === where ? change(nodes) : nodes
-      })
-  }
+  const { root, getPart, getWhole } = buildBatch(recordHashes(n))
+  type Change = (nodes: Uint8Array) => Uint8Array
+  const damaged = (where: string, what: 'nodes' | 'groupRoots' | 'whole', change: Change) => () =>
+    pathFromTiles(300, n, (level, index, position) => {
+      const part = what === 'whole' ? getWhole(level, index) : getPart(level, index, position)
+      if (`${level}/${index}` !== where) return part
+      const field = what === 'whole' ? 'nodes' : what
+      return { ...part, [field]: change(Uint8Array.from(part[field])) }
+    })
 
   test('a tile that is too short or too long', () => {
     for (const where of ['0/1', '8/0', '16/0']) {
@@ -70,7 +71,9 @@ describe('damaged tiles are noticed', () => {
         (nodes: Uint8Array) => nodes.subarray(32),
         (nodes: Uint8Array) => Buffer.concat([nodes, nodes.subarray(0, 32)]),
       ]) {
-        expect(damaged(where, change)).toThrow(expect.objectContaining({ code: 'INTERNAL' }))
+        const refused = expect.objectContaining({ code: 'INTERNAL', message: expect.stringMatching(/holds/) })
+        for (const what of ['nodes', 'whole'] as const) expect(damaged(where, what, change)).toThrow(refused)
+        if (where !== '16/0') expect(damaged(where, 'groupRoots', change)).toThrow(refused)
       }
     }
   })
@@ -80,12 +83,18 @@ describe('damaged tiles are noticed', () => {
       nodes[at]! ^= 1
       return nodes
     }
-    expect(damaged('0/1', flip(0))).toThrow(/contradicts the tile below/)
-    expect(damaged('8/0', flip(32))).toThrow(/contradicts the tile below/)
-    expect(damaged('8/0', flip(0))).toThrow(/contradicts the tile below/)
-    expect(damaged('16/0', flip(0))).toThrow(/contradicts the tile below/)
+    for (const at of [0, 32]) {
+      expect(damaged('0/1', 'whole', flip(at))).toThrow(/contradicts the tile below/)
+      expect(damaged('8/0', 'whole', flip(at))).toThrow(/contradicts the tile below/)
+      expect(damaged('0/1', 'nodes', flip(at))).toThrow(/0\/1 contradicts its group root 1/)
+      expect(damaged('0/1', 'groupRoots', flip(32))).toThrow(/contradicts its group root 1/)
+      expect(damaged('8/0', 'groupRoots', flip(0))).toThrow(/contradicts its group root 0/)
+    }
+    expect(damaged('0/1', 'groupRoots', flip(0))).toThrow(/8\/0 contradicts the tile below/)
+    expect(damaged('8/0', 'nodes', flip(32))).toThrow(/8\/0 contradicts its group root 0/)
+    expect(damaged('16/0', 'nodes', flip(0))).toThrow(/contradicts the tile below/)
     // Nothing above the highest tile but the batch's root.
-    expect(damaged('16/0', flip(32))().root).not.toEqual(root)
+    expect(damaged('16/0', 'nodes', flip(32))().root).not.toEqual(root)
   })
 })
 
@@ -107,9 +116,9 @@ test('nodes that are not 32 bytes are refused', () => {
 
 test('a node shown as a record hash, with the shortened path above it, proves nothing', () => {
   const n = 64
-  const { root, getTile } = buildBatch(recordHashes(n))
+  const { root, getPart } = buildBatch(recordHashes(n))
   for (let i = 0; i < n; i++) {
-    const { leaf, path } = pathFromTiles(i, n, getTile)
+    const { leaf, path } = pathFromTiles(i, n, getPart)
     for (let height = 1; height <= path.length; height++) {
       // The node at this height is truly under the root …
       const node = foldPath(leaf, path.slice(0, height))

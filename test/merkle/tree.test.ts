@@ -21,11 +21,11 @@ test('root and every path of random batches equal merkletreejs and verify with O
       const hashes = nodesIn(bytes)
       const leaves = hashes.map(referenceLeaf)
       const reference = referenceTree(leaves)
-      const { root, leafCount, getTile } = buildBatch(bytes)
+      const { root, leafCount, getPart } = buildBatch(bytes)
       expect(leafCount).toBe(n)
       expect(root.equals(reference.getRoot())).toBe(true)
       for (const [i, hash] of hashes.entries()) {
-        const built = pathFromTiles(i, n, getTile)
+        const built = pathFromTiles(i, n, getPart)
         const path = built.path.map(toHex)
         expect(built.root.equals(root) && built.leaf.equals(leaves[i]!)).toBe(true)
         expect(path).toEqual(reference.getHexProof(leaves[i]!, i))
@@ -58,6 +58,7 @@ test('any chunking gives the same tiles and the same root', () => {
         expect([...chunked.tiles.keys()].sort()).toEqual([...whole.tiles.keys()].sort())
         for (const [id, tile] of whole.tiles) {
           expect(Buffer.compare(tile.nodes, chunked.tiles.get(id)!.nodes)).toBe(0)
+          expect(Buffer.compare(tile.groupRoots, chunked.tiles.get(id)!.groupRoots)).toBe(0)
         }
       },
     ),
@@ -71,10 +72,10 @@ test('the same hash many times is as many leaves, each with its own path', () =>
     const hashes = Array.from({ length: n }, (_, i) => (i % 3 === 2 ? b! : a!))
     const leaves = hashes.map(referenceLeaf)
     const reference = referenceTree(leaves)
-    const { root, getTile } = buildBatch(Buffer.concat(hashes))
+    const { root, getPart } = buildBatch(Buffer.concat(hashes))
     expect(root).toEqual(reference.getRoot())
     for (let i = 0; i < n; i++) {
-      expect(pathFromTiles(i, n, getTile).path.map(toHex)).toEqual(reference.getHexProof(leaves[i]!, i))
+      expect(pathFromTiles(i, n, getPart).path.map(toHex)).toEqual(reference.getHexProof(leaves[i]!, i))
     }
   }
 })
@@ -84,7 +85,7 @@ describe('at the edges of tiles', () => {
 
   test.each(sizes)('%i leaves have the tiles of the design and paths that lead to the root', (n) => {
     const bytes = recordHashes(n)
-    const { root, tiles, getTile } = buildBatch(bytes)
+    const { root, tiles, getPart, getWhole } = buildBatch(bytes)
     const expected = new Map<string, number>()
     for (let level = 0, nodes = n; level === 0 || nodes > 1; level += 8, nodes = Math.ceil(nodes / 256)) {
       for (let index = 0; index * 256 < nodes; index++) {
@@ -98,28 +99,30 @@ describe('at the edges of tiles', () => {
 
     const around = [0, 1, 254, 255, 256, 257, 65_279, 65_280, 65_535, 65_536, n >>> 1, n - 2, n - 1]
     for (const i of around.filter((index) => index < n)) {
-      const { leaf, path, root: led } = pathFromTiles(i, n, getTile)
+      const { leaf, path, root: led } = pathFromTiles(i, n, getPart)
       expect(leaf).toEqual(leafOf(bytes.subarray(i * 32, i * 32 + 32)))
       expect(led).toEqual(root)
       expect(foldPath(leaf, path)).toEqual(root)
       const asked: { level: number; index: number }[] = []
-      pathFromTiles(i, n, (level, index) => {
+      pathFromTiles(i, n, (level, index, position) => {
         asked.push({ level, index })
-        return getTile(level, index)
+        return getPart(level, index, position)
       })
       expect(asked).toEqual(tilesOfPath(i, n))
+      expect(pathFromTiles(i, n, getWhole)).toEqual({ leaf, path, root })
     }
   })
 
-  test.each([255, 256, 257, 4097])('%i leaves have the root and the tile nodes of merkletreejs', (n) => {
+  test.each([31, 32, 33, 255, 256, 257, 4097])('%i leaves have the tile nodes of merkletreejs', (n) => {
     const bytes = recordHashes(n)
     const reference = referenceTree(nodesIn(bytes).map(referenceLeaf))
     const { root, tiles } = buildBatch(bytes)
     expect(root).toEqual(reference.getRoot())
-    for (const { level, index, nodes } of tiles.values()) {
-      if (level === 0) continue
-      const layer = reference.getLayers()[level]!
-      expect(nodesIn(nodes)).toEqual(layer.slice(index * 256, (index + 1) * 256))
+    for (const { level, index, nodes, groupRoots } of tiles.values()) {
+      const layers = reference.getLayers()
+      if (level > 0) expect(nodesIn(nodes)).toEqual(layers[level]!.slice(index * 256, (index + 1) * 256))
+      const groups = nodes.length > 32 * 32 ? layers[level + 5]!.slice(index * 8, (index + 1) * 8) : []
+      expect(nodesIn(groupRoots)).toEqual(groups)
     }
   })
 
@@ -144,10 +147,10 @@ describe('at the edges of tiles', () => {
 
 test('one leaf is its own root and needs no path', () => {
   const hash = recordHashes(1)
-  const { root, tiles, getTile } = buildBatch(hash)
+  const { root, tiles, getPart } = buildBatch(hash)
   expect(root).toEqual(referenceLeaf(hash))
   expect([...tiles.keys()]).toEqual(['0/0'])
-  expect(pathFromTiles(0, 1, getTile)).toEqual({ leaf: root, path: [], root })
+  expect(pathFromTiles(0, 1, getPart)).toEqual({ leaf: root, path: [], root })
 })
 
 test('leaves come in order, each once, whatever the chunks', () => {

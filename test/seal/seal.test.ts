@@ -3,16 +3,17 @@ import keccak256 from 'keccak256'
 import { MerkleTree } from 'merkletreejs'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { systemClock } from '../../src/core/ports.ts'
-import { leafOf } from '../../src/merkle/path.ts'
+import { leafOf, partOfTile, pathFromTiles } from '../../src/merkle/path.ts'
 import { createProver } from '../../src/prove/prover.ts'
 import { mergeRuns, runsToMerge } from '../../src/seal/merge-runs.ts'
 import { sealBatch } from '../../src/seal/seal-batch.ts'
 import { startSealLoop } from '../../src/seal/seal-loop.ts'
 import { type Connection, type Database, openDatabase } from '../../src/store/database.ts'
+import { type FoundLeaf, findLeaves } from '../../src/store/find-leaves.ts'
 import { appendIntake, pendingChunks } from '../../src/store/intake.ts'
-import { findLeaves } from '../../src/store/leaf-index.ts'
 import { listRuns } from '../../src/store/leaf-runs.ts'
 import { acquireLease, type Lease } from '../../src/store/leases.ts'
+import { readTiles } from '../../src/store/read-tiles.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { silentLogger } from '../support/logger.ts'
 import { until } from '../support/wait.ts'
@@ -77,6 +78,32 @@ function rootOf(hashes: Buffer[]): Buffer {
     keccak256,
     { sortPairs: true },
   ).getRoot()
+}
+
+const recordsOf = (hashes: Buffer[]) => hashes.map((hash) => ({ hash, leaf: leafOf(hash) }))
+
+/** Where each hash stands, by the leaf index. */
+async function placesOf(hashes: Buffer[]) {
+  const found = await findLeaves(database.pool, recordsOf(hashes))
+  return found.map((leaves) => leaves.map(({ origin: { batchId, leafIndex } }) => ({ batchId, leafIndex })))
+}
+
+/** An entry of the leaf index. */
+function entryOf(key: Buffer, batchId: number, leafIndex: number): Buffer {
+  const entry = Buffer.alloc(16)
+  key.copy(entry)
+  entry.writeUInt32BE(batchId, 8)
+  entry.writeUInt32BE(leafIndex, 12)
+  return entry
+}
+
+/** Adds a run of one page that no batch has written. */
+async function addRun(entries: Buffer[]): Promise<void> {
+  await database.pool.query(
+    `with run as (insert into leaf_run (tier, entry_count, page_count) values (0, $1, 1) returning id)
+     insert into leaf_page select id, $2, $3 from run`,
+    [entries.length, entries[0], Buffer.concat(entries)],
+  )
 }
 
 const prover = () => createProver({ pool: database.pool, anchorBy: () => null })
@@ -173,15 +200,15 @@ it('every leaf is found before, between and after merges, and the runs stay few'
   ])
   expect(await merge(3)).toMatchObject({ entryCount: 5400 })
   expect(await count('leaf_run')).toBe(1)
-  const leaves = digests(0, 5400).map(leafOf)
-  for (let from = 0; from < leaves.length; from += 300) {
-    const found = await findLeaves(database.pool, leaves.slice(from, from + 300))
-    found.forEach((positions, i) => {
+  const hashes = digests(0, 5400)
+  for (let from = 0; from < hashes.length; from += 300) {
+    const found = await placesOf(hashes.slice(from, from + 300))
+    found.forEach((places, i) => {
       const n = from + i
-      expect(positions).toEqual([{ batchId: Math.floor(n / 600) + 1, leafIndex: n % 600 }])
+      expect(places).toEqual([{ batchId: Math.floor(n / 600) + 1, leafIndex: n % 600 }])
     })
   }
-  expect(await findLeaves(database.pool, [leafOf(digest(999_999))])).toEqual([[]])
+  expect(await placesOf([digest(999_999)])).toEqual([[]])
 })
 
 it('a hash pushed thousands of times is found at its earliest leaf, however many pages it fills', async () => {
@@ -193,39 +220,65 @@ it('a hash pushed thousands of times is found at its earliest leaf, however many
     await seal()
   }
   await merge(3)
-  const [found] = await findLeaves(database.pool, [leafOf(repeated)])
-  expect(found![0]).toEqual({ batchId: 1, leafIndex: 7 })
-  expect(found!.length).toBeLessThanOrEqual(8)
+  const [found] = await placesOf([repeated])
+  expect(found).toEqual([
+    { batchId: 1, leafIndex: 7 },
+    ...[0, 1, 2, 3, 4, 5, 6].map((leafIndex) => ({ batchId: 2, leafIndex })),
+  ])
   expect(await prover().record(repeated)).toMatchObject({ batch: { id: '1', leafIndex: 7 } })
 })
 
-it('two hashes whose leaves share the first eight bytes are told apart by the tile', async () => {
-  await push(digests(0, 5))
+it('hashes whose leaves share the first eight bytes are told apart by the tile', async () => {
+  await push(digests(0, 500))
   await seal()
-  // An entry that points to another record's leaf, as a collision of the key would.
-  const stranger = digest(77)
-  const entry = Buffer.concat([leafOf(stranger).subarray(0, 8), Buffer.from('0000000100000003', 'hex')])
-  await database.pool.query(
-    'with run as (insert into leaf_run (tier, entry_count, page_count) values (0, 1, 1) returning id) insert into leaf_page select id, $1, $1 from run',
-    [entry],
-  )
-  expect(await findLeaves(database.pool, [leafOf(stranger)])).toEqual([[{ batchId: 1, leafIndex: 3 }]])
+  const stranger = digest(77_000)
+  const key = leafOf(stranger).subarray(0, 8)
+  // Entries that point to other records' leaves, as collisions of the key would.
+  await addRun(Array.from({ length: 20 }, (_, n) => entryOf(key, 1, n)))
+  expect(await placesOf([stranger])).toEqual([[]])
   expect(await prover().record(stranger)).toBeNull()
+  // They do not stand in the way of its own, not even in the same page.
+  await push([stranger])
+  await seal()
+  await merge(3)
+  expect(await count('leaf_run')).toBe(1)
+  expect(await placesOf([stranger, digest(3)])).toEqual([
+    [{ batchId: 2, leafIndex: 0 }],
+    [{ batchId: 1, leafIndex: 3 }],
+  ])
 })
 
 it('an entry is found although its key’s bytes stand earlier in the page, across two entries', async () => {
-  const key = '0000000100000003'
-  const entries = Buffer.from(`0000000000000000${key}${key}0000000200000009`, 'hex')
-  await database.pool.query(
-    'with run as (insert into leaf_run (tier, entry_count, page_count) values (0, 2, 1) returning id) insert into leaf_page select id, $1, $2 from run',
-    [entries.subarray(0, 16), entries],
+  await push(digests(0, 40))
+  await seal()
+  const key = leafOf(digest(33)).subarray(0, 8)
+  await database.pool.query('delete from leaf_page')
+  const across = Buffer.concat([Buffer.alloc(8), key])
+  await addRun([across, entryOf(key, 1, 33)])
+  const place = { batchId: 1, leafIndex: 33 }
+  expect(await placesOf([digest(33)])).toEqual([[place]])
+  expect(await placesOf([digest(33), digest(33)])).toEqual([[place], [place]])
+})
+
+it('a tile sealed before there were group roots gives the same receipt', async () => {
+  await push(digests(0, 600))
+  await seal()
+  const hashes = [0, 255, 256, 599].map(digest)
+  const read = () => findLeaves(database.pool, recordsOf(hashes))
+  const pathsOf = (found: FoundLeaf[][]) =>
+    found.map(([leaf]) => {
+      const { leafIndex, leafCount } = leaf!.origin
+      return pathFromTiles(leafIndex, leafCount, (level, index, position) =>
+        level === 0 ? leaf!.part : partOfTile(above[index]!, position),
+      )
+    })
+  const above = await readTiles(database.pool, [{ batchId: 1, level: 8, index: 0 }])
+  const now = pathsOf(await read())
+  expect(now.map(({ root }) => root)).toEqual(
+    Array(4).fill((await database.pool.query('select root from batch')).rows[0].root),
   )
-  const leaf = Buffer.concat([Buffer.from(key, 'hex'), randomBytes(24)])
-  expect(await findLeaves(database.pool, [leaf])).toEqual([[{ batchId: 2, leafIndex: 9 }]])
-  expect(await findLeaves(database.pool, [leaf, leaf])).toEqual([
-    [{ batchId: 2, leafIndex: 9 }],
-    [{ batchId: 2, leafIndex: 9 }],
-  ])
+  await database.pool.query('update tile set group_roots = null')
+  expect(pathsOf(await read())).toEqual(now)
 })
 
 it('the loop seals within its age, takes over a lease that ran out, and gives it back when closed', async () => {

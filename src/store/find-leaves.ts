@@ -1,0 +1,193 @@
+/**
+ * In: record hashes. Out: the leaves that stand for them, with everything that a receipt is made of but the tiles above
+ * the lowest. One statement, however many hashes: several short ones would take longer than the work that they do.
+ * Everything read here is immutable but the anchors.
+ */
+import type pg from 'pg'
+import type { AnchorReason, AnchorState } from '../core/anchor-state.ts'
+import type { Pool } from './database.ts'
+import { ENTRY_BYTES, KEY_BYTES } from './leaf-index.ts'
+import { asStoreError } from './unavailable.ts'
+
+/** A sealed record hash. */
+export type FoundLeaf = {
+  origin: LeafOrigin
+  /** Every anchor of its batch, the oldest first. */
+  anchors: BatchAnchor[]
+  /** Of the tile of record hashes that it stands in: the 32 around it, and the tile's group roots. */
+  part: { nodes: Buffer; groupRoots: Buffer }
+}
+
+/** Where a sealed leaf stands, and when and from whom it came. */
+export type LeafOrigin = {
+  batchId: number
+  leafIndex: number
+  leafCount: number
+  root: Buffer
+  receivedAtMs: number
+  source: string
+}
+
+/** An anchor that holds a batch, with the batch's path to its root. */
+export type BatchAnchor = {
+  anchorId: number
+  chainId: number
+  registry: string
+  publisher: string
+  root: Buffer
+  /** n x 32 bytes, lowest sibling first. */
+  path: Buffer
+  state: AnchorState
+  anchorByMs: number
+  transactionHash: Buffer | null
+  blockNumber: number | null
+  blockHash: Buffer | null
+  blockTimeMs: number | null
+  reason: AnchorReason | null
+}
+
+/** How many leaves of one hash are looked at: the earliest, by batch and number. */
+const LEAVES_A_HASH = 8
+const FEW_BYTES = ENTRY_BYTES * 8
+
+/**
+ * For each hash its leaves, the earliest first, at most eight; none when it is unknown or not sealed yet.
+ * @param records each with its leaf, 32 bytes both
+ * @throws HoldfastError DATABASE_UNAVAILABLE
+ */
+export async function findLeaves(
+  pool: Pool,
+  records: readonly { hash: Buffer; leaf: Buffer }[],
+): Promise<FoundLeaf[][]> {
+  const keys = records.map(({ leaf }) => leaf.subarray(0, KEY_BYTES))
+  const hashes = records.map(({ hash }) => hash)
+  const rows = await query(
+    pool,
+    records.length === 1
+      ? { name: 'find-leaf', text: FIND_ONE, values: [keys[0], hashes[0]] }
+      : { name: 'find-leaves', text: FIND_MANY, values: [keys, hashes] },
+  )
+  const found: Map<string, FoundLeaf>[] = records.map(() => new Map())
+  for (const row of rows) {
+    const leaves = found[row.position - 1]!
+    const place = `${row.batchId}/${row.leafIndex}`
+    let leaf = leaves.get(place)
+    if (leaf === undefined) {
+      leaf = leafOf(row)
+      leaves.set(place, leaf)
+    }
+    if (row.anchorId !== null) leaf.anchors.push(anchorOf(row, row.anchorId))
+  }
+  return found.map((leaves) => [...leaves.values()])
+}
+
+/**
+ * For each run, the one or two pages in which entries with the key can begin: the last that starts before it, or the one
+ * after. Of such a page the eight entries from the key's first place; or all, where the key has still more of them, or its
+ * bytes happen to stand across two entries before. An entry counts only when the hash itself stands at its place in the
+ * tile: eight bytes of a leaf may be another's, too.
+ *
+ * A tile without group roots (one group, or sealed before there were any) is read whole.
+ */
+const LEAVES_OF_KEY = `
+  select leaf.* from leaf_run cross join lateral (
+    (select entries from leaf_page where run_id = leaf_run.id
+       and first_entry <= k.key || '\\x0000000000000000'::bytea order by first_entry desc limit 1)
+    union all
+    (select entries from leaf_page where run_id = leaf_run.id
+       and first_entry > k.key || '\\x0000000000000000'::bytea and first_entry <= k.key || '\\xffffffffffffffff'::bytea
+     order by first_entry limit 1)
+  ) page
+  cross join lateral (select position(k.key in page.entries) - 1 as at offset 0) first
+  cross join lateral (
+    select case when first.at % ${ENTRY_BYTES} = 0 and substring(page.entries from first.at + ${FEW_BYTES + 1} for ${KEY_BYTES}) <> k.key
+             then substring(page.entries from first.at + 1 for ${FEW_BYTES}) else page.entries end as entries
+    where first.at >= 0 offset 0
+  ) part
+  cross join lateral (
+    select e.batch_id, e.leaf, t.nodes, t.group_roots
+    from (
+      select ${int4At(8)} as batch_id, ${int4At(12)} as leaf
+      from generate_series(0, length(part.entries) - 1, ${ENTRY_BYTES}) i
+      where substring(part.entries from i + 1 for ${KEY_BYTES}) = k.key offset 0
+    ) e
+    cross join lateral (
+      select case when group_roots is null then nodes else substring(nodes from e.leaf % 256 / 32 * 1024 + 1 for 1024) end as nodes,
+        group_roots
+      from tile where batch_id = e.batch_id and level = 0 and index = e.leaf / 256 offset 0
+    ) t
+    where substring(t.nodes from case when t.group_roots is null then e.leaf % 256 else e.leaf % 32 end * 32 + 1 for 32) = k.hash
+    limit ${LEAVES_A_HASH}
+  ) leaf
+  order by leaf.batch_id, leaf.leaf limit ${LEAVES_A_HASH}`
+
+/** A big-endian integer of an entry. */
+function int4At(offset: number): string {
+  const byte = (n: number) => `(get_byte(part.entries, i + ${offset + n}) << ${24 - 8 * n})`
+  return [0, 1, 2, 3].map(byte).join(' | ')
+}
+
+function findText(keys: string): string {
+  return `
+    select k.position::int, found.batch_id as "batchId", found.leaf as "leafIndex", found.nodes, found.group_roots as "groupRoots",
+      b.leaf_count as "leafCount", b.root, (extract(epoch from r.received_at) * 1000)::float8 as "receivedAtMs",
+      coalesce(s.name, 'unknown') as source,
+      a.id as "anchorId", a.chain_id as "chainId", a.registry, a.publisher, a.root as "anchorRoot", a.path, a.state,
+      (extract(epoch from a.anchor_by) * 1000)::float8 as "anchorByMs", a.transaction_hash as "transactionHash",
+      a.block_number as "blockNumber", a.block_hash as "blockHash",
+      (extract(epoch from a.block_time) * 1000)::float8 as "blockTimeMs", a.reason
+    from ${keys} cross join lateral (${LEAVES_OF_KEY}) found
+    cross join lateral (select leaf_count, root from batch where id = found.batch_id offset 0) b
+    cross join lateral (
+      select source_id, received_at from arrival
+      where batch_id = found.batch_id and first_leaf <= found.leaf order by first_leaf desc limit 1
+    ) r
+    left join lateral (select name from source where id = r.source_id offset 0) s on true
+    left join lateral (
+      select anchor.*, path from anchor_batch join anchor on anchor.id = anchor_id where batch_id = found.batch_id offset 0
+    ) a on true
+    order by k.position, found.batch_id, found.leaf, a.id`
+}
+
+const FIND_ONE = findText('(values ($1::bytea, $2::bytea, 1)) k (key, hash, position)')
+const FIND_MANY = findText('unnest($1::bytea[], $2::bytea[]) with ordinality k (key, hash, position)')
+
+type Row = LeafOrigin & { position: number; nodes: Buffer; groupRoots: Buffer | null } & {
+  anchorId: number | null
+} & Omit<BatchAnchor, 'anchorId' | 'root'> & { anchorRoot: Buffer }
+
+function leafOf(row: Row): FoundLeaf {
+  const { batchId, leafIndex, leafCount, root, receivedAtMs, source } = row
+  return {
+    origin: { batchId, leafIndex, leafCount, root, receivedAtMs, source },
+    anchors: [],
+    part: { nodes: row.nodes, groupRoots: row.groupRoots ?? Buffer.alloc(0) },
+  }
+}
+
+function anchorOf(row: Row, anchorId: number): BatchAnchor {
+  const { chainId, registry, publisher, anchorRoot, path, state, anchorByMs, reason } = row
+  const { transactionHash, blockNumber, blockHash, blockTimeMs } = row
+  const where = { transactionHash, blockNumber, blockHash, blockTimeMs }
+  return {
+    anchorId,
+    chainId,
+    registry,
+    publisher,
+    root: anchorRoot,
+    path,
+    state,
+    anchorByMs,
+    ...where,
+    reason,
+  }
+}
+
+async function query(pool: Pool, config: pg.QueryConfig): Promise<Row[]> {
+  try {
+    const { rows } = await pool.query<Row>(config)
+    return rows
+  } catch (error) {
+    throw asStoreError(error)
+  }
+}
