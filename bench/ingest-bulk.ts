@@ -9,6 +9,8 @@ import { openStage, untilSealed } from './stage.ts'
 import type { Figure } from './tree.ts'
 
 const CONNECTIONS = 4
+/** Some 1.2 GB a round, for whoever writes them. */
+const WAL_BYTES = 13 * 2 ** 30
 
 /**
  * Octets over HTTP, committed before the answer, beside what PostgreSQL itself takes of the same bytes without HTTP:
@@ -16,7 +18,7 @@ const CONNECTIONS = 4
  * the product; the clock stops at the last acknowledgement.
  */
 export async function ingestBulk({ quick }: { quick: boolean }): Promise<Figure[]> {
-  const stage = await openStage()
+  const stage = await openStage({ walBytes: quick ? 2 ** 31 : WAL_BYTES })
   const rounds = quick ? 3 : 5
   const rowsOnConflict = quick ? 50_000 : 200_000
   const figures: Figure[] = []

@@ -1,5 +1,5 @@
 import { figureOf, note } from './figure.ts'
-import { type FilledStore, mb, preload } from './filled-store.ts'
+import { type FilledStore, mb, preload, untilMerged } from './filled-store.ts'
 import { hashSource } from './hashes.ts'
 import { load } from './http-load.ts'
 import { copyRows } from './ingest-bulk.ts'
@@ -74,10 +74,10 @@ async function peerTick(quick: boolean): Promise<{ n: number; rate: number }> {
 
 /** Single requests on a schedule that leaves room, with nothing else to do and while millions are being sealed. */
 async function latencyBesideSealing(quick: boolean): Promise<Figure> {
-  const backlog = quick ? 2_000_000 : 4_000_000
+  const backlog = quick ? 2_000_000 : 6_000_000
   const ratePerSecond = 1_000
   const seconds = quick ? 2 : 3
-  const stage = await openStage()
+  const stage = await openStage({ walBytes: 5 * 2 ** 30 })
   try {
     const daemon = await stage.startDaemon()
     const run = async () => {
@@ -94,6 +94,7 @@ async function latencyBesideSealing(quick: boolean): Promise<Figure> {
       const { rowCount } = await stage.pool.query('select 1 from intake where leaf_count > 1000 limit 1')
       if (rowCount === 0) note('  sealing was over before the load was')
       await untilSealed(stage.pool)
+      await untilMerged(stage)
       note(`  p99 ${without.at(-1)!.toFixed(1)} ms, beside sealing ${during.at(-1)!.toFixed(1)} ms`)
     }
     return figureOf({

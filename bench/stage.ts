@@ -27,8 +27,12 @@ const POSTGRES_SETTINGS = {
   synchronous_commit: 'on',
   full_page_writes: 'on',
   shared_buffers: '512MB',
-  max_wal_size: '8GB',
+  max_wal_size: '24GB',
+  min_wal_size: '24GB',
 }
+
+/** Of a write-ahead log segment, PostgreSQL's default. */
+const SEGMENT_BYTES = 16 * 2 ** 20
 
 /** Sections of the configuration that differ from the defaults. */
 export type DaemonSettings = {
@@ -71,8 +75,12 @@ export async function closeStages(): Promise<void> {
   await Promise.all([...openStages].map((close) => close()))
 }
 
-/** An empty database, migrated, and an automining chain with the registry on it. */
-export async function openStage(): Promise<Stage> {
+/**
+ * An empty database, migrated, and an automining chain with the registry on it.
+ * @param walBytes of write-ahead log that exists before the benchmark begins, as on a server that has run for a while: a
+ *   young one makes every new segment in the middle of a commit, of zeros and with a flush of their own
+ */
+export async function openStage({ walBytes = 2 ** 30 } = {}): Promise<Stage> {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-bench-'))
   chmodSync(folder, 0o755)
   const releasers: (() => Promise<unknown>)[] = []
@@ -97,6 +105,7 @@ export async function openStage(): Promise<Stage> {
     await migrateToLatest(postgres.url)
     const database = openDatabase({ url: postgres.url, poolSize: 10, name: 'bench' })
     releasers.push(database.close)
+    await growWal(database.pool, walBytes)
 
     const configOf = ({
       ingest = {},
@@ -155,6 +164,14 @@ export async function openStage(): Promise<Stage> {
     await close()
     throw error
   }
+}
+
+/** Fills segments to their end without content; after a checkpoint they are there to be used again. */
+async function growWal(pool: Pool, bytes: number): Promise<void> {
+  for (let segment = 0; segment < bytes / SEGMENT_BYTES; segment++) {
+    await pool.query("select pg_logical_emit_message(false, 'bench', ''), pg_switch_wal()")
+  }
+  await pool.query('checkpoint')
 }
 
 function daemonOf(

@@ -5,12 +5,12 @@
  */
 import { HoldfastError } from '../core/errors.ts'
 import type { Connection } from '../store/database.ts'
-import { ENTRY_BYTES, PAGE_ENTRIES } from '../store/leaf-index.ts'
+import { ENTRY_BYTES } from '../store/leaf-index.ts'
 import { deleteRuns, openRun, type RunInfo, readPages } from '../store/leaf-runs.ts'
 import { type Lease, requireLease } from '../store/leases.ts'
+import { breath, SLICE_BYTES } from './pace.ts'
 
 const PAGES_A_READ = 128
-const SLICE_BYTES = PAGE_ENTRIES * 256 * ENTRY_BYTES
 
 /**
  * The runs to merge next: the oldest `fanOut` of the lowest tier that holds as many; null when there is nothing to
@@ -53,6 +53,7 @@ export async function mergeRuns(deps: {
     if (deps.stopped?.())
       throw new HoldfastError('SHUTTING_DOWN', 'The merge is given up; the old runs stand.')
     await merged.append(slice)
+    await breath()
   }
   const result = await merged.finish()
   const expected = runs.reduce((sum, run) => sum + run.entryCount, 0)

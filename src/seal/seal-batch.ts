@@ -7,16 +7,16 @@ import { createTreeBuilder } from '../merkle/tree.ts'
 import { copyArrivals, insertBatch, nextBatch, openTiles } from '../store/batches.ts'
 import type { Connection } from '../store/database.ts'
 import { deleteChunks, type PendingChunk, readChunkHashes } from '../store/intake.ts'
-import { PAGE_ENTRIES } from '../store/leaf-index.ts'
+import { ENTRY_BYTES } from '../store/leaf-index.ts'
 import { openRun } from '../store/leaf-runs.ts'
 import { type Lease, requireLease } from '../store/leases.ts'
 import { createEntrySorter } from './index-entries.ts'
+import { breath, SLICE_BYTES } from './pace.ts'
 
 export type Sealed = { batchId: number; leafCount: number; root: Buffer }
 
 /** Leaves whose hashes are read, and held, at a time. */
 const READ_LEAVES = 1 << 16
-const SLICE_ENTRIES = PAGE_ENTRIES * 256
 
 /**
  * Seals the chunks into one batch, in their order.
@@ -42,7 +42,10 @@ export async function sealBatch(deps: {
   const entries = createEntrySorter(leafCount)
   const root = await writeTiles(reader, writer, id, chunks, entries.add)
   const run = await openRun(writer, 0)
-  for (const slice of entries.sorted(id, SLICE_ENTRIES)) await run.append(slice)
+  for (const slice of entries.sorted(id, SLICE_BYTES / ENTRY_BYTES)) {
+    await run.append(slice)
+    if (slice.length === SLICE_BYTES) await breath()
+  }
   await run.finish()
 
   await copyArrivals(writer, id, chunks)

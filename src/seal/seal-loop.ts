@@ -1,7 +1,13 @@
 import type { Clock, Logger } from '../core/ports.ts'
 import { besideAbandoned } from '../store/abandoned.ts'
 import { type Connection, type Database, LEAST_ABANDONED_MS, type Pool } from '../store/database.ts'
-import { newestChunkId, oldestChunkId, type PendingChunk, pendingChunks } from '../store/intake.ts'
+import {
+  newestChunkId,
+  oldestChunkId,
+  type PendingChunk,
+  pendingChunks,
+  reclaimChunks,
+} from '../store/intake.ts'
 import { listRuns, reclaimPages } from '../store/leaf-runs.ts'
 import { acquireLease, type Lease, releaseLease, renewLease } from '../store/leases.ts'
 import { mergeRuns, runsToMerge } from './merge-runs.ts'
@@ -31,6 +37,8 @@ const MAX_CHUNKS = 20_000
 /** Index entries, 16 bytes each, or runs, whose removal is worth a vacuum. */
 const RECLAIM_ENTRIES = 500_000
 const RECLAIM_RUNS = 64
+/** The same for hashes of sealed chunks, 32 bytes each. */
+const RECLAIM_HASHES = 500_000
 const LEASE = 'seal'
 
 /** Seals continuously while it holds the lease `seal`; survives the loss of the database and of the lease. */
@@ -55,6 +63,7 @@ export function startSealLoop(deps: {
   let merging: Promise<void> | undefined
   let removedEntries = 0
   let removedRuns = 0
+  let removedHashes = 0
 
   async function holdLease(): Promise<Lease | null> {
     const now = clock.now()
@@ -98,6 +107,7 @@ export function startSealLoop(deps: {
       }),
     )
     deps.onSealed(sealed, (performance.now() - startedAt) / 1000)
+    removedHashes += sealed.leafCount
     merging ??= mergeWhileDue(held).finally(() => {
       merging = undefined
     })
@@ -132,10 +142,15 @@ export function startSealLoop(deps: {
    * and sealing itself is such a transaction.
    */
   async function reclaimRemoved(): Promise<void> {
-    if (closing || (removedEntries < RECLAIM_ENTRIES && removedRuns < RECLAIM_RUNS)) return
-    await reclaimPages(database.pool)
-    removedEntries = 0
-    removedRuns = 0
+    if (!closing && removedHashes >= RECLAIM_HASHES) {
+      removedHashes = 0
+      await reclaimChunks(database.pool)
+    }
+    if (!closing && (removedEntries >= RECLAIM_ENTRIES || removedRuns >= RECLAIM_RUNS)) {
+      removedEntries = 0
+      removedRuns = 0
+      await reclaimPages(database.pool)
+    }
   }
 
   async function run(): Promise<void> {

@@ -1,4 +1,5 @@
 /** Entry point of the sealing thread: its own event loop and its own connections, so that ingest never waits for it. */
+import { constants, setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { faultAt } from '../core/fault-point.ts'
 import { type Logger, systemClock } from '../core/ports.ts'
@@ -31,6 +32,7 @@ function report(message: SealReport): void {
 }
 
 const logger = forwardingLogger()
+yieldToIngest()
 const database = openDatabase({
   url: data.databaseUrl,
   poolSize: 6,
@@ -55,6 +57,19 @@ port.on('message', (request: SealRequest) => {
   if (request.type === 'flush') void flush(request.id, request.withinMs)
   else void close()
 })
+
+/**
+ * Whoever pushes waits for an answer, and nobody waits for a batch: of processors that both want, ingest has the first
+ * share. On Linux a priority is a thread's, so that 0 is this thread alone; elsewhere it would be the whole process's.
+ */
+function yieldToIngest(): void {
+  if (process.platform !== 'linux') return
+  try {
+    setPriority(0, constants.priority.PRIORITY_BELOW_NORMAL)
+  } catch (error) {
+    logger.info({ err: error }, 'sealing runs at the priority of everything else')
+  }
+}
 
 async function flush(id: number, withinMs: number): Promise<void> {
   try {

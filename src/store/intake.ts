@@ -111,3 +111,11 @@ export async function deleteChunks(client: Connection, ids: readonly number[]): 
   if (rowCount !== ids.length)
     throw new Error(`expected to remove ${ids.length} chunks from intake, removed ${rowCount}`)
 }
+
+/**
+ * Gives the space of removed chunks to the next ones, which then need no new pages. What is free at the table's end stays
+ * for them too: giving it back would lock out whoever inserts, and autovacuum does it in quieter minutes.
+ */
+export async function reclaimChunks(pool: Pool): Promise<void> {
+  await pool.query('vacuum (truncate false) intake')
+}
