@@ -32,6 +32,8 @@ export type SealingRun = {
 }
 
 const CHUNK = 10_000
+/** More than is written until everything is sealed and merged. */
+const WAL_BYTES = 4 * 2 ** 30
 /** An open anchor is looked at as often as by default: each look takes its share of the event loop. */
 const AS_BY_DEFAULT_MS = 12_000
 
@@ -51,7 +53,7 @@ export async function preload(stage: Stage, hashes: HashSource, n: number): Prom
 /** Ten million records (quick: a million), first as intake, then sealed by a daemon, then anchored by a tick. */
 export async function fillStore({ quick }: { quick: boolean }): Promise<FilledStore> {
   const n = quick ? 1_000_000 : 10_000_000
-  const stage = await openStage()
+  const stage = await openStage({ walBytes: WAL_BYTES })
   try {
     const bytesBefore = await databaseBytes(stage)
     const hashes = hashSource(CHUNK, 16)

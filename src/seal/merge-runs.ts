@@ -8,9 +8,10 @@ import type { Connection } from '../store/database.ts'
 import { ENTRY_BYTES } from '../store/leaf-index.ts'
 import { deleteRuns, openRun, type RunInfo, readPages } from '../store/leaf-runs.ts'
 import { type Lease, requireLease } from '../store/leases.ts'
-import { breath, SLICE_BYTES } from './pace.ts'
+import { createPace, SLICE_BYTES } from './pace.ts'
 
-const PAGES_A_READ = 128
+/** A megabyte: every read is a turn of an event loop that sealing shares. */
+const PAGES_A_READ = 256
 
 /**
  * The runs to merge next: the oldest `fanOut` of the lowest tier that holds as many; null when there is nothing to
@@ -49,11 +50,12 @@ export async function mergeRuns(deps: {
   const merged = await openRun(writer, tier)
   const cursors: Cursor[] = []
   for (const run of runs) cursors.push(await openCursor(reader, run.id))
+  const paced = createPace()
   for await (const slice of mergeSorted(cursors)) {
     if (deps.stopped?.())
       throw new HoldfastError('SHUTTING_DOWN', 'The merge is given up; the old runs stand.')
     await merged.append(slice)
-    await breath()
+    await paced(slice.length)
   }
   const result = await merged.finish()
   const expected = runs.reduce((sum, run) => sum + run.entryCount, 0)

@@ -11,7 +11,7 @@ import { ENTRY_BYTES } from '../store/leaf-index.ts'
 import { openRun } from '../store/leaf-runs.ts'
 import { type Lease, requireLease } from '../store/leases.ts'
 import { createEntrySorter } from './index-entries.ts'
-import { breath, SLICE_BYTES } from './pace.ts'
+import { createPace, SLICE_BYTES } from './pace.ts'
 
 export type Sealed = { batchId: number; leafCount: number; root: Buffer }
 
@@ -42,9 +42,10 @@ export async function sealBatch(deps: {
   const entries = createEntrySorter(leafCount)
   const root = await writeTiles(reader, writer, id, chunks, entries.add)
   const run = await openRun(writer, 0)
+  const paced = createPace()
   for (const slice of entries.sorted(id, SLICE_BYTES / ENTRY_BYTES)) {
     await run.append(slice)
-    if (slice.length === SLICE_BYTES) await breath()
+    await paced(slice.length)
   }
   await run.finish()
 

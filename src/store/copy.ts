@@ -22,7 +22,7 @@ export type CopyWriter = {
 /** Signature, flags and extension length of PostgreSQL's binary COPY format (documentation of COPY, "Binary Format"). */
 const HEADER = Buffer.from('5047434f50590aff0d0a000000000000000000', 'hex')
 const TRAILER = Buffer.from([0xff, 0xff])
-const BUFFER_BYTES = 256 * 1024
+const BUFFER_BYTES = 1024 * 1024
 /** Microseconds between the Unix epoch and PostgreSQL's, 2000-01-01. */
 const EPOCH_SHIFT_US = 946_684_800_000_000n
 

@@ -2,12 +2,12 @@ import { type Migration, Migrator } from 'kysely'
 import { HoldfastError } from '../core/errors.ts'
 import { type Database, openDatabase } from './database.ts'
 import * as initial from './migrations/0001-initial.ts'
-import * as groupRoots from './migrations/0002-group-roots.ts'
+import * as shorterReads from './migrations/0002-shorter-reads.ts'
 import { asStoreError } from './unavailable.ts'
 
 const MIGRATIONS: Record<string, Migration> = {
   '0001-initial': initial,
-  '0002-group-roots': groupRoots,
+  '0002-shorter-reads': shorterReads,
 }
 
 /** Brings the database up to this version's schema; safe to run from several processes at once. Returns what was applied. */

@@ -71,7 +71,7 @@ type LeafRunTable = {
   page_count: number
 }
 
-/** `first_entry` (16 bytes) is the page's first entry; `entries` is up to 123 x 16 bytes (499 in runs of older versions), sorted bytewise. */
+/** `first_entry` (16 bytes) is the page's first entry; `entries` is up to 251 x 16 bytes (499 in runs of older versions), sorted bytewise. */
 type LeafPageTable = { run_id: number; first_entry: Buffer; entries: Buffer }
 
 type AnchorTable = {
