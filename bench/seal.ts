@@ -77,7 +77,7 @@ async function latencyBesideSealing(quick: boolean): Promise<Figure> {
   const backlog = quick ? 2_000_000 : 6_000_000
   const ratePerSecond = 1_000
   const seconds = quick ? 2 : 3
-  const stage = await openStage({ walBytes: 5 * 2 ** 30 })
+  const stage = await openStage({ walBytes: 7 * 2 ** 30 })
   try {
     const daemon = await stage.startDaemon()
     const run = async () => {

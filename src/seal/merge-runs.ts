@@ -10,8 +10,9 @@ import { deleteRuns, openRun, type RunInfo, readPages } from '../store/leaf-runs
 import { type Lease, requireLease } from '../store/leases.ts'
 import { createPace, SLICE_BYTES } from './pace.ts'
 
-/** A megabyte: every read is a turn of an event loop that sealing shares. */
+/** A megabyte each: every read and every write is a turn of an event loop that sealing shares. */
 const PAGES_A_READ = 256
+const WRITE_BYTES = 2 ** 20
 
 /**
  * The runs to merge next: the oldest `fanOut` of the lowest tier that holds as many; null when there is nothing to
@@ -47,7 +48,7 @@ export async function mergeRuns(deps: {
   const { reader, writer, lease, runs } = deps
   await writer.query('begin')
   const tier = Math.max(...runs.map((run) => run.tier)) + 1
-  const merged = await openRun(writer, tier)
+  const merged = await openRun(writer, tier, WRITE_BYTES)
   const cursors: Cursor[] = []
   for (const run of runs) cursors.push(await openCursor(reader, run.id))
   const paced = createPace()

@@ -22,21 +22,27 @@ export type CopyWriter = {
 /** Signature, flags and extension length of PostgreSQL's binary COPY format (documentation of COPY, "Binary Format"). */
 const HEADER = Buffer.from('5047434f50590aff0d0a000000000000000000', 'hex')
 const TRAILER = Buffer.from([0xff, 0xff])
-const BUFFER_BYTES = 1024 * 1024
+const BUFFER_BYTES = 256 * 1024
 /** Microseconds between the Unix epoch and PostgreSQL's, 2000-01-01. */
 const EPOCH_SHIFT_US = 946_684_800_000_000n
 
 /**
  * Opens a binary COPY into a table on a connection that is in a transaction. The connection can run nothing else
  * until `end()`; an error surfaces from the next `row()` or from `end()`.
+ * @param bufferBytes sent at a time: the server works through them in one go, and the sender waits once for each
  */
-export function openCopy(client: pg.ClientBase, table: string, columns: readonly string[]): CopyWriter {
+export function openCopy(
+  client: pg.ClientBase,
+  table: string,
+  columns: readonly string[],
+  bufferBytes = BUFFER_BYTES,
+): CopyWriter {
   const stream = client.query(copyFrom(`copy ${table} (${columns.join(', ')}) from stdin (format binary)`))
   let failure: Error | undefined
   stream.on('error', (error) => {
     failure ??= error
   })
-  let buffer = Buffer.allocUnsafe(BUFFER_BYTES)
+  let buffer = Buffer.allocUnsafe(bufferBytes)
   let used = HEADER.copy(buffer)
 
   let mustDrain = false
@@ -45,7 +51,7 @@ export function openCopy(client: pg.ClientBase, table: string, columns: readonly
     if (used + bytes <= buffer.length) return
     if (failure) throw failure
     mustDrain = !stream.write(buffer.subarray(0, used))
-    buffer = Buffer.allocUnsafe(Math.max(BUFFER_BYTES, bytes))
+    buffer = Buffer.allocUnsafe(Math.max(bufferBytes, bytes))
     used = 0
   }
 

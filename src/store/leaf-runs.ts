@@ -10,14 +10,17 @@ export type RunWriter = {
   finish(): Promise<{ id: number; entryCount: number }>
 }
 
-/** Writes one sorted run by COPY on a connection that is in a transaction; nothing else may use it until `finish`. */
-export async function openRun(client: Connection, tier: number): Promise<RunWriter> {
+/**
+ * Writes one sorted run by COPY on a connection that is in a transaction; nothing else may use it until `finish`.
+ * @param bufferBytes see `openCopy`
+ */
+export async function openRun(client: Connection, tier: number, bufferBytes?: number): Promise<RunWriter> {
   const { rows } = await client.query<{ id: number }>(
     'insert into leaf_run (tier, entry_count, page_count) values ($1, 0, 0) returning id',
     [tier],
   )
   const id = rows[0]!.id
-  const copy = openCopy(client, 'leaf_page', ['run_id', 'first_entry', 'entries'])
+  const copy = openCopy(client, 'leaf_page', ['run_id', 'first_entry', 'entries'], bufferBytes)
   const pageBytes = PAGE_ENTRIES * ENTRY_BYTES
   const page = Buffer.allocUnsafe(pageBytes)
   let used = 0
