@@ -138,18 +138,20 @@ export function startSealLoop(deps: {
   }
 
   /**
-   * Only a batch after the merge: what a transaction that was under way at the merge might still see cannot be reclaimed,
-   * and sealing itself is such a transaction.
+   * Pages of merged runs only a batch after the merge: what a transaction that was under way then might still see cannot be
+   * reclaimed, and sealing itself is such a transaction. What a failed vacuum left is counted again.
    */
   async function reclaimRemoved(): Promise<void> {
     if (!closing && removedHashes >= RECLAIM_HASHES) {
-      removedHashes = 0
+      // Sealing goes on meanwhile, and removes more.
+      const hashes = removedHashes
       await reclaimChunks(database.pool)
+      removedHashes -= hashes
     }
     if (!closing && (removedEntries >= RECLAIM_ENTRIES || removedRuns >= RECLAIM_RUNS)) {
+      await reclaimPages(database.pool)
       removedEntries = 0
       removedRuns = 0
-      await reclaimPages(database.pool)
     }
   }
 
