@@ -1,9 +1,9 @@
 /**
  * In: hashes of one request, from any number of requests at once. Out: one row per source and commit in `intake`.
  *
- * Group commit: while commits are in flight, whatever arrives waits in one queue and goes with the next commit. An
- * idle daemon therefore commits each request at once, and a busy one shares the price of a disk flush among all that
- * came meanwhile. Nothing is acknowledged before its statement returned.
+ * Group commit: while a commit is in flight, whatever arrives waits in one queue and goes with the next. An idle daemon
+ * therefore commits each request at once, and a busy one shares the price of a disk flush among all that came meanwhile.
+ * A commit starts beside another only when that pays. Nothing is acknowledged before its statement returned.
  */
 
 import { HoldfastError } from '../core/errors.ts'
@@ -17,7 +17,7 @@ export type IntakeLimits = {
   maxPendingBytes: number
   /** Hashes in one `intake` row; a larger request becomes several rows of one statement. */
   maxChunkHashes: number
-  /** Statements in flight at once. */
+  /** The most statements in flight at once. */
   commitsInFlight: number
   /** Bytes after which a commit takes no further request. */
   maxCommitBytes: number
@@ -28,6 +28,14 @@ export type IntakeLimits = {
  * waiting on a connection each.
  */
 export const REQUEST_BYTES = 8 * 1024
+
+/**
+ * Hashes that are worth a commit beside those in flight: the database then works on several. Fewer gain nothing, as it
+ * flushes one commit after the other, and they cost each its round trip.
+ */
+const BESIDE_BYTES = 64 * 1024
+/** A commit under way for this long is a slow one, and nobody waits for it to start the next. */
+const BESIDE_MS = 5
 
 export type IntakeQueue = {
   /**
@@ -60,21 +68,39 @@ export function createIntakeQueue(deps: {
   const { limits, clock, metrics } = deps
   const waiting: Waiting[] = []
   let head = 0
+  let waitingBytes = 0
   let pendingBytes = 0
   let pendingRequests = 0
   let inFlight = 0
+  let lastStartedAt = 0
   let closed = false
   let onIdle: (() => void) | undefined
-  let flushScheduled = false
+  let startScheduled = false
+  let patience: NodeJS.Timeout | undefined
 
-  function scheduleFlush(): void {
-    if (flushScheduled || inFlight >= limits.commitsInFlight) return
-    flushScheduled = true
-    // After the current poll phase, so that all requests that one wake-up of the event loop delivers share a commit.
+  /** After the current poll phase, so that all requests that one wake-up of the event loop delivers share a commit. */
+  function scheduleStart(): void {
+    if (startScheduled || inFlight >= limits.commitsInFlight) return
+    startScheduled = true
     setImmediate(() => {
-      flushScheduled = false
-      while (head < waiting.length && inFlight < limits.commitsInFlight) void commit(takeGroup())
+      startScheduled = false
+      startCommits()
     })
+  }
+
+  function startCommits(): void {
+    while (head < waiting.length && mayStart()) void commit(takeGroup())
+    if (head === waiting.length || patience !== undefined) return
+    patience = setTimeout(() => {
+      patience = undefined
+      startCommits()
+    }, BESIDE_MS)
+  }
+
+  function mayStart(): boolean {
+    if (inFlight === 0) return true
+    if (inFlight >= limits.commitsInFlight) return false
+    return waitingBytes >= BESIDE_BYTES || performance.now() - lastStartedAt >= BESIDE_MS
   }
 
   function takeGroup(): Waiting[] {
@@ -87,6 +113,7 @@ export function createIntakeQueue(deps: {
       bytes += waiting[head]!.hashes.length
       head++
     }
+    waitingBytes -= bytes
     const group = waiting.slice(first, head)
     if (head === waiting.length) {
       waiting.length = 0
@@ -102,23 +129,27 @@ export function createIntakeQueue(deps: {
     inFlight++
     const receivedAtMs = clock.now()
     const startedAt = performance.now()
+    lastStartedAt = startedAt
     let bytes = 0
     for (const each of group) bytes += each.hashes.length
-    try {
-      await deps.append(chunksOf(group, receivedAtMs, limits.maxChunkHashes))
+    const failure = await deps.append(chunksOf(group, receivedAtMs, limits.maxChunkHashes)).then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    )
+    inFlight--
+    // Before anybody is answered: the disk works on the next commit while this one's answers are written.
+    startCommits()
+    if (failure === undefined) {
       metrics.observe('holdfast_intake_commit_seconds', (performance.now() - startedAt) / 1000)
       metrics.count('holdfast_intake_hashes_total', bytes / HASH_BYTES)
       for (const each of group) each.resolve(receivedAtMs)
-    } catch (error) {
+    } else {
       metrics.count('holdfast_intake_failures_total')
-      for (const each of group) each.reject(error)
-    } finally {
-      inFlight--
-      pendingBytes -= bytes + group.length * REQUEST_BYTES
-      pendingRequests -= group.length
-      if (head < waiting.length) scheduleFlush()
-      else if (inFlight === 0) onIdle?.()
+      for (const each of group) each.reject(failure.error)
     }
+    pendingBytes -= bytes + group.length * REQUEST_BYTES
+    pendingRequests -= group.length
+    if (pendingRequests === 0) onIdle?.()
   }
 
   return {
@@ -145,7 +176,8 @@ export function createIntakeQueue(deps: {
       pendingRequests++
       return new Promise((resolve, reject) => {
         waiting.push({ sourceId, hashes, resolve, reject })
-        scheduleFlush()
+        waitingBytes += hashes.length
+        scheduleStart()
       })
     },
     pending: () => ({ bytes: pendingBytes, requests: pendingRequests }),
