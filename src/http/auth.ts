@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import { HoldfastError } from '../core/errors.ts'
 import type { Clock } from '../core/ports.ts'
@@ -15,6 +16,8 @@ type Hook = (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDone
 export type Auth = {
   /** Lets the request through when its key has the scope; `admin` has every scope. */
   require(scope: Scope): Hook
+  /** The source of the request's key when that is known without asking and has the scope; else leave it to `require`. */
+  known(request: IncomingMessage, scope: Scope): Source | undefined
 }
 
 /** How long a key is known without asking the database, and so how long a revoked key may still work. */
@@ -53,12 +56,16 @@ export function createAuth(deps: {
   }
 
   return {
+    known({ headers }, scope) {
+      const source = headers.authorization === undefined ? undefined : known.get(headers.authorization)
+      return source !== undefined && mayUse(source, scope) ? source : undefined
+    },
     require(scope) {
       const admit = (request: FastifyRequest, source: Source | null): Error | undefined => {
         if (source === null) {
           return new HoldfastError('UNAUTHORIZED', 'The API key is not known, or was revoked.')
         }
-        if (!source.scopes.includes(scope) && !source.scopes.includes('admin')) {
+        if (!mayUse(source, scope)) {
           const has = source.scopes.join(', ')
           return new HoldfastError('FORBIDDEN', `This needs the scope ${scope}; the key has ${has}.`)
         }
@@ -86,6 +93,10 @@ export function createAuth(deps: {
       }
     },
   }
+}
+
+function mayUse({ scopes }: Source, scope: Scope): boolean {
+  return scopes.includes(scope) || scopes.includes('admin')
 }
 
 /** Values kept for {@link KNOWN_MS} each, the oldest dropped when there are too many. */

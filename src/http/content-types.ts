@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import { HoldfastError } from '../core/errors.ts'
 import { MAX_JSON_BYTES, readBody, type UploadBudget } from './body.ts'
+import { outcomeOf } from './read-ahead.ts'
 
 /** A body as its content-type parser leaves it: raw bytes, or the stream itself for NDJSON. */
 export type Body =
@@ -32,6 +33,12 @@ export function acceptBodies(
       if (fault) done(fault)
       else if (kind === 'ndjson') done(null, { kind, stream })
       else {
+        const readAhead = outcomeOf(stream)
+        if (readAhead !== undefined) {
+          if ('error' in readAhead) done(readAhead.error)
+          else done(null, { kind, bytes: readAhead.body })
+          return
+        }
         readBody(stream, { bytes, budget: limits.uploads }, (error, body) => {
           if (error) done(error)
           else done(null, { kind, bytes: body! })

@@ -14,7 +14,8 @@ export const MAX_RECORDS = 1_000
 const KINDS = ['hash', 'hashes', 'record', 'records'] as const
 const SINGLE_HASH =
   /^[ \t\r\n]*\{[ \t\r\n]*"hash"[ \t\r\n]*:[ \t\r\n]*"(?:0x)?([0-9a-fA-F]{64})"[ \t\r\n]*\}[ \t\r\n]*$/
-const SINGLE_HASH_BYTES = 256
+/** Of the longest body that is looked at for {@link singleHashDigits}. */
+export const SINGLE_HASH_BYTES = 256
 
 /**
  * The 64 digits of a body that is nothing but `{"hash": "…"}`, or undefined: the way that nearly every single push

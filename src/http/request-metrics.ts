@@ -2,6 +2,8 @@ import type { FastifyInstance } from 'fastify'
 import type { Metrics } from '../core/ports.ts'
 
 export type RequestMetrics = {
+  /** Counts an answer that Fastify does not see. */
+  count(route: string, status: number): void
   /** Hands over what was counted so far, and stops. */
   stop(): void
 }
@@ -16,14 +18,16 @@ const HAND_OVER_MS = 1_000
 export function countRequests(app: FastifyInstance, metrics: Metrics): RequestMetrics {
   const counts = new Map<string, Map<number, number>>()
 
-  app.addHook('onSend', (request, reply, _payload, done) => {
-    const route = request.is404 ? 'none' : (request.routeOptions.url ?? 'none')
+  const count = (route: string, status: number) => {
     let byStatus = counts.get(route)
     if (byStatus === undefined) {
       byStatus = new Map()
       counts.set(route, byStatus)
     }
-    byStatus.set(reply.statusCode, (byStatus.get(reply.statusCode) ?? 0) + 1)
+    byStatus.set(status, (byStatus.get(status) ?? 0) + 1)
+  }
+  app.addHook('onSend', (request, reply, _payload, done) => {
+    count(request.is404 ? 'none' : (request.routeOptions.url ?? 'none'), reply.statusCode)
     done()
   })
 
@@ -38,6 +42,7 @@ export function countRequests(app: FastifyInstance, metrics: Metrics): RequestMe
   const timer = setInterval(handOver, HAND_OVER_MS)
   timer.unref()
   return {
+    count,
     stop() {
       clearInterval(timer)
       handOver()

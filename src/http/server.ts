@@ -2,9 +2,11 @@
  * The HTTP API. In: requests. Out: calls of the steps (intake, prover, verify, store's lists), and their answers as
  * JSON, or their errors as problem documents. Nothing is decided here that is not about HTTP.
  */
+import { createServer as createNodeServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import swagger from '@fastify/swagger'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { HoldfastError } from '../core/errors.ts'
+import { createAcknowledgement } from './acknowledgement.ts'
 import { createAuth } from './auth.ts'
 import { createUploadBudget, MAX_OPEN_BYTES } from './body.ts'
 import { acceptBodies } from './content-types.ts'
@@ -18,6 +20,7 @@ import { registerOperations } from './routes/operations.ts'
 import { registerReceipts } from './routes/receipts.ts'
 import { registerRecords } from './routes/records.ts'
 import { registerStatus } from './routes/status.ts'
+import { createSinglePush } from './single-push.ts'
 
 export type HttpServer = {
   /** Starts to listen. @returns the URL, with the port that was picked */
@@ -43,14 +46,22 @@ export async function createServer(deps: HttpDeps): Promise<HttpServer> {
   const { settings, logger } = deps
   let closing = false
   const requestTimeout = settings.requestTimeoutMs
+  let fallback: (request: IncomingMessage, response: ServerResponse) => void
+  let entry: typeof fallback = (request, response) => fallback(request, response)
   const app = fastify({
     logger: false,
     bodyLimit: settings.bodyLimitBytes,
-    requestTimeout,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    http: {
-      headersTimeout: Math.min(HEADERS_TIMEOUT_MS, requestTimeout),
-      connectionsCheckingInterval: Math.min(5_000, Math.max(50, requestTimeout / 4)),
+    serverFactory(handler) {
+      fallback = handler
+      return createNodeServer(
+        {
+          requestTimeout,
+          keepAliveTimeout: KEEP_ALIVE_MS,
+          headersTimeout: Math.min(HEADERS_TIMEOUT_MS, requestTimeout),
+          connectionsCheckingInterval: Math.min(5_000, Math.max(50, requestTimeout / 4)),
+        },
+        (request, response) => entry(request, response),
+      )
     },
     return503OnClosing: false,
     forceCloseConnections: 'idle',
@@ -102,17 +113,26 @@ export async function createServer(deps: HttpDeps): Promise<HttpServer> {
   })
 
   const requests = countRequests(app, deps.metrics)
+  const auth = createAuth({ findSource: deps.findSource, clock: deps.clock })
+  const acknowledgement = createAcknowledgement(deps.anchorBy)
   const refuseTheRest = refuseOtherMethods(app)
   await app.register(swagger, { openapi: DOCUMENT })
   await app.register(routes)
   refuseTheRest()
   await app.ready()
+  entry = createSinglePush({
+    auth,
+    intake: deps.intake,
+    acknowledgement,
+    requests,
+    closing: () => closing,
+    fallback: fallback!,
+  })
 
   async function routes(scope: FastifyInstance): Promise<void> {
-    const auth = createAuth({ findSource: deps.findSource, clock: deps.clock })
     const withAuth = { ...deps, auth }
     const uploads = createUploadBudget(settings.bodyLimitBytes * UPLOADS_AT_ONCE)
-    await scope.register(async (own) => registerRecords(own, { ...withAuth, uploads }))
+    await scope.register(async (own) => registerRecords(own, { ...withAuth, uploads, acknowledgement }))
     // Every other call that takes a body may be open to everyone: what strangers begin to send takes no room from ingest.
     const openBytes = Math.min(MAX_OPEN_BYTES, settings.bodyLimitBytes)
     acceptBodies(scope, ['json'], {

@@ -3,33 +3,31 @@ import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { HoldfastError } from '../../core/errors.ts'
 import { HASH_BYTES, toHex } from '../../core/hash.ts'
+import { type Acknowledgement, JSON_TYPE } from '../acknowledgement.ts'
 import type { Auth } from '../auth.ts'
 import type { UploadBudget } from '../body.ts'
 import { acceptBodies, type Body, unsupported } from '../content-types.ts'
 import type { HttpDeps } from '../deps.ts'
 import { ingestStream, streamMemoryBytes } from '../ingest-stream.ts'
-import { type Items, parseItems, singleHashDigits } from '../parse-items.ts'
+import { parseItems } from '../parse-items.ts'
 import { INGEST_SCHEMA } from '../schemas.ts'
-
-const JSON_TYPE = 'application/json; charset=utf-8'
 
 const KINDS = ['json', 'ndjson', 'octets'] as const
 
 /** @param app a scope of its own: it takes bodies that no other route takes */
 export function registerRecords(
   app: FastifyInstance,
-  deps: HttpDeps & { auth: Auth; uploads: UploadBudget },
+  deps: HttpDeps & { auth: Auth; uploads: UploadBudget; acknowledgement: Acknowledgement },
 ): void {
-  const { intake, uploads } = deps
-  const stamp = createStamp(deps.anchorBy)
+  const { intake, uploads, acknowledgement } = deps
 
   acceptBodies(app, KINDS, { bodyLimitBytes: deps.settings.bodyLimitBytes, uploads })
 
-  const acknowledge = (reply: FastifyReply, count: number, receivedAtMs: number, extra: string) => {
+  const acknowledge = (reply: FastifyReply, ...what: Parameters<Acknowledgement>) => {
     reply
       .code(202)
       .header('content-type', JSON_TYPE)
-      .send(`{"accepted":${count},${stamp(receivedAtMs)}${extra}}`)
+      .send(acknowledgement(...what))
   }
 
   function pushOctets(request: FastifyRequest, reply: FastifyReply, bytes: Buffer): void {
@@ -43,25 +41,17 @@ export function registerRecords(
       )
     }
     intake.push(request.source!.id, bytes).then(
-      (receivedAtMs) => acknowledge(reply, count, receivedAtMs, count === 1 ? oneHash(bytes) : ''),
+      (receivedAtMs) => acknowledge(reply, count, receivedAtMs, onlyDigits(bytes)),
       (error) => reply.send(error),
     )
   }
 
   function pushJson(request: FastifyRequest, reply: FastifyReply, body: Buffer): void {
-    const sourceId = request.source!.id
-    const digits = singleHashDigits(body)
-    if (digits !== undefined) {
-      intake.push(sourceId, Buffer.from(digits, 'hex')).then(
-        (receivedAtMs) => acknowledge(reply, 1, receivedAtMs, `,"hash":"0x${digits.toLowerCase()}"`),
-        (error) => reply.send(error),
-      )
-      return
-    }
     const { kind, hashes } = parseItems(body)
-    const extra = named(kind, hashes)
-    intake.push(sourceId, hashes).then(
-      (receivedAtMs) => acknowledge(reply, hashes.length / 32, receivedAtMs, extra),
+    const digits = kind === 'records' ? undefined : onlyDigits(hashes)
+    const members = kind === 'records' ? madeOf(hashes) : ''
+    intake.push(request.source!.id, hashes).then(
+      (receivedAtMs) => acknowledge(reply, hashes.length / HASH_BYTES, receivedAtMs, digits, members),
       (error) => reply.send(error),
     )
   }
@@ -77,7 +67,7 @@ export function registerRecords(
         push: (hashes) => intake.push(sourceId, hashes),
         contentLength,
       })
-      acknowledge(reply, accepted, receivedAtMs, only ? oneHash(only) : '')
+      acknowledge(reply, accepted, receivedAtMs, only ? onlyDigits(only) : undefined)
     } catch (error) {
       reply.send(error)
     } finally {
@@ -103,35 +93,20 @@ export function registerRecords(
   )
 }
 
-/** The member of an acknowledgement that names what was stored: the hash of one item, the hashes made of records. */
-function named(kind: Items['kind'], hashes: Buffer): string {
-  if (kind !== 'records') return hashes.length === HASH_BYTES ? oneHash(hashes) : ''
-  const each = Array.from({ length: hashes.length / 32 }, (_, i) =>
-    toHex(hashes.subarray(i * 32, i * 32 + 32)),
+/** The hashes made of records, as a member of the acknowledgement. */
+function madeOf(hashes: Buffer): string {
+  const each = Array.from({ length: hashes.length / HASH_BYTES }, (_, i) =>
+    toHex(hashes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES)),
   )
   return `,"hashes":${JSON.stringify(each)}`
 }
 
-function oneHash(hash: Uint8Array): string {
-  return `,"hash":"${toHex(hash)}"`
+/** The digits of the hash when there is one alone. */
+function onlyDigits(hashes: Uint8Array): string | undefined {
+  return hashes.length === HASH_BYTES ? toHex(hashes).slice(2) : undefined
 }
 
 function lengthOf(stream: IncomingMessage): number | undefined {
   const length = stream.headers['content-length']
   return length === undefined ? undefined : Number(length)
-}
-
-/** The two times of an acknowledgement as JSON members; requests of one commit share one text. */
-function createStamp(anchorBy: HttpDeps['anchorBy']): (receivedAtMs: number) => string {
-  let lastMs = Number.NaN
-  let text = ''
-  return (receivedAtMs) => {
-    if (receivedAtMs !== lastMs) {
-      const by = anchorBy(receivedAtMs)
-      const deadline = by === null ? 'null' : `"${new Date(by).toISOString()}"`
-      text = `"receivedAt":"${new Date(receivedAtMs).toISOString()}","anchorBy":${deadline}`
-      lastMs = receivedAtMs
-    }
-    return text
-  }
 }
