@@ -2,7 +2,7 @@
  * The HTTP API. In: requests. Out: calls of the steps (intake, prover, verify, store's lists), and their answers as
  * JSON, or their errors as problem documents. Nothing is decided here that is not about HTTP.
  */
-import { createServer as createNodeServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createNodeServer } from 'node:http'
 import swagger from '@fastify/swagger'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { HoldfastError } from '../core/errors.ts'
@@ -46,23 +46,19 @@ export async function createServer(deps: HttpDeps): Promise<HttpServer> {
   const { settings, logger } = deps
   let closing = false
   const requestTimeout = settings.requestTimeoutMs
-  let fallback: (request: IncomingMessage, response: ServerResponse) => void
-  let entry: typeof fallback = (request, response) => fallback(request, response)
   const app = fastify({
     logger: false,
     bodyLimit: settings.bodyLimitBytes,
-    serverFactory(handler) {
-      fallback = handler
-      return createNodeServer(
+    serverFactory: (handler) =>
+      createNodeServer(
         {
           requestTimeout,
           keepAliveTimeout: KEEP_ALIVE_MS,
           headersTimeout: Math.min(HEADERS_TIMEOUT_MS, requestTimeout),
           connectionsCheckingInterval: Math.min(5_000, Math.max(50, requestTimeout / 4)),
         },
-        (request, response) => entry(request, response),
-      )
-    },
+        (request, response) => pushSingle(request, response, handler),
+      ),
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     // An unknown query parameter is a fault, not something to drop.
@@ -115,19 +111,18 @@ export async function createServer(deps: HttpDeps): Promise<HttpServer> {
   const requests = countRequests(app, deps.metrics)
   const auth = createAuth({ findSource: deps.findSource, clock: deps.clock })
   const acknowledgement = createAcknowledgement(deps.anchorBy)
-  const refuseTheRest = refuseOtherMethods(app)
-  await app.register(swagger, { openapi: DOCUMENT })
-  await app.register(routes)
-  refuseTheRest()
-  await app.ready()
-  entry = createSinglePush({
+  const pushSingle = createSinglePush({
     auth,
     intake: deps.intake,
     acknowledgement,
     requests,
     closing: () => closing,
-    fallback: fallback!,
   })
+  const refuseTheRest = refuseOtherMethods(app)
+  await app.register(swagger, { openapi: DOCUMENT })
+  await app.register(routes)
+  refuseTheRest()
+  await app.ready()
 
   async function routes(scope: FastifyInstance): Promise<void> {
     const withAuth = { ...deps, auth }

@@ -1,12 +1,11 @@
 /**
- * `POST /v1/records` with one hash, as nearly every push is, answered on the bare Node server: a router, hooks and a
- * reply object would cost a fifth of its time. Only the plain success ends here. Whatever is unusual in the headers, in the
- * body or in the outcome goes to Fastify, as if it had come there first, so that there is one place that refuses.
+ * `POST /v1/records` with one hash, as nearly every push is, answered on the bare Node server, without router, hooks and
+ * reply object; what that gains stands in docs/benchmarks.md. Only the plain success ends here. Whatever is unusual in the
+ * headers, in the body or in the outcome goes to Fastify, as if it had come there first, so that one place refuses.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { IntakeQueue } from '../ingest/intake-queue.ts'
-import type { Acknowledgement } from './acknowledgement.ts'
-import { JSON_TYPE } from './acknowledgement.ts'
+import { type Acknowledgement, JSON_TYPE } from './acknowledgement.ts'
 import type { Auth } from './auth.ts'
 import { SINGLE_HASH_BYTES, singleHashDigits } from './parse-items.ts'
 import { leaveOutcome } from './read-ahead.ts'
@@ -17,16 +16,15 @@ const JSON_TYPES: ReadonlySet<string | undefined> = new Set(['application/json',
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
-/** Handles the requests it knows how to, and gives every other to `fallback`. */
+/** The result answers the requests it knows how to, and gives every other to `fallback`. */
 export function createSinglePush(deps: {
   auth: Auth
   intake: Pick<IntakeQueue, 'push'>
   acknowledgement: Acknowledgement
   requests: Pick<RequestMetrics, 'count'>
   closing(): boolean
-  fallback: Handler
-}): Handler {
-  const { auth, intake, acknowledgement, requests, closing, fallback } = deps
+}): (request: IncomingMessage, response: ServerResponse, fallback: Handler) => void {
+  const { auth, intake, acknowledgement, requests, closing } = deps
 
   function answer(response: ServerResponse, text: string): void {
     const headers = [
@@ -43,7 +41,7 @@ export function createSinglePush(deps: {
     response.end(text)
   }
 
-  return (request, response) => {
+  return (request, response, fallback) => {
     const source = isSmallJsonPush(request) && !closing() ? auth.known(request, 'ingest') : undefined
     if (source === undefined) {
       fallback(request, response)

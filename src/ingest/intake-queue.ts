@@ -90,7 +90,8 @@ export function createIntakeQueue(deps: {
 
   function startCommits(): void {
     while (head < waiting.length && mayStart()) void commit(takeGroup())
-    if (head === waiting.length || patience !== undefined) return
+    // At the limit there is nothing to watch: the commit that returns starts the next.
+    if (head === waiting.length || inFlight >= limits.commitsInFlight || patience !== undefined) return
     patience = setTimeout(() => {
       patience = undefined
       startCommits()

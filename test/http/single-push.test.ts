@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { Agent, request } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { until } from '../support/wait.ts'
 import { type ServerUnderTest, startServer } from './server-under-test.ts'
 
 const hexOf = (n: number) => `0x${createHash('sha256').update(`single ${n}`).digest('hex')}`
@@ -92,5 +93,35 @@ describe('a single push with a known key', () => {
 
   it('is refused with a Content-Encoding', async () => {
     expect((await push(`{"hash":"${hexOf(6)}"}`, { 'content-encoding': 'gzip' })).status).toBe(415)
+  })
+
+  it('is 503 with Retry-After while the database is away, and 202 when it is back', async () => {
+    server.databaseAway()
+    const response = await push(`{"hash":"${hexOf(7)}"}`)
+    expect(response.status).toBe(503)
+    expect(response.headers.get('retry-after')).not.toBeNull()
+    expect(await response.json()).toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
+    await server.databaseBack()
+    expect((await push(`{"hash":"${hexOf(7)}"}`)).status).toBe(202)
+  })
+
+  it('that is under way when the server closes is answered, and its connection ends', async () => {
+    const lock = await server.database.pool.connect()
+    await lock.query('begin')
+    await lock.query('lock table intake in access exclusive mode')
+    const pending = push(`{"hash":"${hexOf(8)}"}`)
+    await until(
+      async () =>
+        (await server.database.pool.query('select 1 from pg_locks where not granted')).rows.length > 0,
+      { what: 'the commit to wait' },
+    )
+    const closing = server.close()
+    await lock.query('rollback')
+    lock.release()
+    const response = await pending
+    expect(response.status).toBe(202)
+    expect(response.headers.get('connection')).toBe('close')
+    await closing
+    server = await startServer()
   })
 })
