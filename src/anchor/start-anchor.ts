@@ -1,6 +1,6 @@
 /** What to do for an anchor that has no living transaction: sign its first one, or say why not. */
 import type { Hindrance } from '../core/anchor-state.ts'
-import { type Account, forgetResumed } from '../store/accounts.ts'
+import { type Account, forgetResumed, readAccount } from '../store/accounts.ts'
 import { type Anchor, lastMinedAnchor } from '../store/anchors.ts'
 import type { Attempt } from '../store/attempts.ts'
 import { inLease } from '../store/lease-transaction.ts'
@@ -36,6 +36,12 @@ export async function signingHindrance(
   }
   const chainNonce = await nonceAt(sight.ask, account.address, 'latest')
   if (chainNonce > account.nextNonce) {
+    // A deployment sets its nonce aside before it is sent, and may have done so since the account was read.
+    const now = await readAccount(context.pool, chain.chainId, account.address)
+    if (now !== null && now.nextNonce >= chainNonce) {
+      const detail = `A deployment with ${account.address} came meanwhile; the chain is looked at anew.`
+      return { hindrance: { reason: 'stuck', detail } }
+    }
     const detail = `The chain holds ${chainNonce} transactions of ${account.address}, Holdfast signed ${account.nextNonce} of them. Something else uses this key.`
     await pause(context, account, 'key_used_elsewhere', detail)
     return { hindrance: { reason: 'paused', detail } }

@@ -45,6 +45,26 @@ describe('deploying with the key that a daemon waits with', () => {
     expect(await stage.attempts()).toMatchObject([{ nonce: 1 }])
   })
 
+  it('is not taken for one either when it comes between the daemon’s look at its account and at the chain', async () => {
+    stage = await createStage({ deploy: false })
+    await stage.seal()
+    const proxy = await startFaultProxy(stage.anvil.url)
+    let deployed: Promise<unknown> | undefined
+    // The account was read; whether the registry is there is asked now, and answered when it just came.
+    proxy.before = async ({ method }) => {
+      if (method !== 'eth_getCode') return
+      deployed ??= deploy(stage.anvil.url)
+      await deployed
+    }
+    const anchorer = await stage.anchorer({ chain: { ...stage.chain, rpcUrls: [proxy.url] } })
+    await anchorer.tick()
+    expect(deployed).toBeDefined()
+    await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
+    expect(anchorer.status().paused).toBeNull()
+    expect(await stage.attempts()).toMatchObject([{ nonce: 1 }])
+    await proxy.close()
+  })
+
   it('that is refused leaves the nonce to the next anchor', async () => {
     stage = await createStage({ deploy: false })
     const anchorer = await stage.anchorer()
