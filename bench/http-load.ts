@@ -107,6 +107,10 @@ export async function load(options: {
   }
 }
 
+const READ_BYTES = 64 * 1024
+const HEAD_END = '\r\n\r\n'
+
+/** The body can be read until it returns. */
 type Answered = (status: number, body: () => string, error?: Error) => void
 
 type Connection = {
@@ -115,44 +119,51 @@ type Connection = {
 }
 
 async function openConnection(host: string, port: number): Promise<Connection> {
-  const socket: Socket = connect({ host, port, noDelay: true })
-  await new Promise<void>((resolve, reject) => {
-    socket.once('connect', resolve)
-    socket.once('error', reject)
-  })
   let answered: Answered | undefined
+  /** What has come of an answer that is not complete. */
   let held: Buffer | undefined
-  /** Bytes of the answer that is coming, head included; 0 while its head is not complete. */
-  let expected = 0
-  let bodyAt = 0
-  let status = 0
+  let head: AnswerHead | undefined
 
   const fail = (error: Error) => {
     const tell = answered
     answered = undefined
     tell?.(0, () => '', error)
   }
+  // Into one buffer that is used again: a stream would make one for each answer.
+  const socket: Socket = connect({
+    host,
+    port,
+    noDelay: true,
+    onread: {
+      buffer: Buffer.allocUnsafe(READ_BYTES),
+      callback(length, buffer) {
+        const chunk = (buffer as Buffer).subarray(0, length)
+        const bytes = held === undefined ? chunk : Buffer.concat([held, chunk])
+        if (!isHeadOf(head, bytes)) head = readHead(bytes)
+        if (head === undefined || bytes.length < head.bytes.length + head.bodyBytes) {
+          held = bytes === chunk ? Buffer.from(chunk) : bytes
+          return true
+        }
+        held = undefined
+        const { status, bodyBytes } = head
+        if (Number.isNaN(bodyBytes)) {
+          fail(new Error('an answer without content-length'))
+          return false
+        }
+        const bodyAt = head.bytes.length
+        const tell = answered
+        answered = undefined
+        tell?.(status, () => bytes.toString('utf8', bodyAt))
+        return true
+      },
+    },
+  })
+  await new Promise<void>((resolve, reject) => {
+    socket.once('connect', resolve)
+    socket.once('error', reject)
+  })
   socket.on('error', fail)
   socket.on('close', () => fail(new Error('the server closed the connection')))
-  socket.on('data', (chunk) => {
-    const bytes = held === undefined ? chunk : Buffer.concat([held, chunk])
-    held = bytes
-    if (expected === 0) {
-      const headEnd = bytes.indexOf('\r\n\r\n')
-      if (headEnd < 0) return
-      const length = /\r\ncontent-length: *(\d+)/i.exec(bytes.toString('latin1', 0, headEnd))?.[1]
-      if (length === undefined) return fail(new Error('an answer without content-length'))
-      status = Number(bytes.toString('latin1', 9, 12))
-      bodyAt = headEnd + 4
-      expected = bodyAt + Number(length)
-    }
-    if (bytes.length < expected) return
-    held = undefined
-    expected = 0
-    const tell = answered
-    answered = undefined
-    tell?.(status, () => bytes.toString('utf8', bodyAt))
-  })
   return {
     ask(request, done) {
       answered = done
@@ -164,6 +175,27 @@ async function openConnection(host: string, port: number): Promise<Connection> {
       }
     },
     close: () => socket.destroy(),
+  }
+}
+
+type AnswerHead = { bytes: Buffer; status: number; bodyBytes: number }
+
+/** Answers of one route begin with the same bytes for as long as their second lasts. */
+function isHeadOf(head: AnswerHead | undefined, answer: Buffer): head is AnswerHead {
+  const length = head?.bytes.length ?? 0
+  return length > 0 && answer.length >= length && head!.bytes.compare(answer, 0, length) === 0
+}
+
+/** @returns undefined while the head is not complete */
+function readHead(answer: Buffer): AnswerHead | undefined {
+  const end = answer.indexOf(HEAD_END)
+  if (end < 0) return undefined
+  const bytes = Buffer.from(answer.subarray(0, end + HEAD_END.length))
+  const text = bytes.toString('latin1')
+  return {
+    bytes,
+    status: Number(text.slice(9, 12)),
+    bodyBytes: Number(/\r\ncontent-length: *(\d+)/i.exec(text)?.[1]),
   }
 }
 
