@@ -19,8 +19,10 @@ export async function ingestSingle({ quick }: { quick: boolean }): Promise<Figur
     const daemon = await stage.startDaemon()
     const empty = await stage.startPeer('empty')
     const rows = await stage.startPeer('rows')
+    // Until V8 has compiled what is hot, which takes seconds.
     for (const url of [daemon.url, empty.url, rows.url]) {
-      await load({ url, connections: 64, seconds: 1, next: singles(apiKey) })
+      await load({ url, connections: 64, seconds: quick ? 2 : 6, next: singles(apiKey) })
+      await untilSealed(stage.pool)
     }
     for (const connections of [64, 256]) {
       note(`ingest-single: ${connections} connections, ${seconds} s each`)

@@ -30,8 +30,8 @@ export type IntakeLimits = {
 export const REQUEST_BYTES = 8 * 1024
 
 /**
- * Hashes that are worth a commit beside those in flight: the database then works on several. Fewer gain nothing, as it
- * flushes one commit after the other, and they cost each its round trip.
+ * Hashes that are worth a commit beside those in flight, however much these carry. Fewer are when they are at least as many:
+ * then a small commit does not hold up most of the load, and commits stay few, as each beside the others is twice as large.
  */
 const BESIDE_BYTES = 64 * 1024
 /** A commit under way for this long is a slow one, and nobody waits for it to start the next. */
@@ -72,6 +72,7 @@ export function createIntakeQueue(deps: {
   let pendingBytes = 0
   let pendingRequests = 0
   let inFlight = 0
+  let inFlightBytes = 0
   let lastStartedAt = 0
   let closed = false
   let onIdle: (() => void) | undefined
@@ -101,7 +102,9 @@ export function createIntakeQueue(deps: {
   function mayStart(): boolean {
     if (inFlight === 0) return true
     if (inFlight >= limits.commitsInFlight) return false
-    return waitingBytes >= BESIDE_BYTES || performance.now() - lastStartedAt >= BESIDE_MS
+    return (
+      waitingBytes >= Math.min(BESIDE_BYTES, inFlightBytes) || performance.now() - lastStartedAt >= BESIDE_MS
+    )
   }
 
   function takeGroup(): Waiting[] {
@@ -133,11 +136,13 @@ export function createIntakeQueue(deps: {
     lastStartedAt = startedAt
     let bytes = 0
     for (const each of group) bytes += each.hashes.length
+    inFlightBytes += bytes
     const failure = await deps.append(chunksOf(group, receivedAtMs, limits.maxChunkHashes)).then(
       () => undefined,
       (error: unknown) => ({ error }),
     )
     inFlight--
+    inFlightBytes -= bytes
     // Before anybody is answered: the disk works on the next commit while this one's answers are written.
     startCommits()
     if (failure === undefined) {

@@ -29,7 +29,7 @@ function queueUnderTest() {
 describe('group commit', () => {
   it('what arrives during a commit goes with the next, which starts before anybody is answered', async () => {
     const { commits, push, started } = queueUnderTest()
-    const first = push(1)
+    const first = push(10)
     await started(1)
     const others = [push(1), push(1), push(1)]
     let startedWhenAnswered = 0
@@ -42,6 +42,18 @@ describe('group commit', () => {
     expect(commits[1]!.hashes).toBe(3)
     commits[1]!.end()
     await Promise.all(others)
+  })
+
+  it('as many as are in flight do not wait for these', async () => {
+    const { commits, push } = queueUnderTest()
+    const pushes = [push(2)]
+    // Without waiting for longer, which would make the first a slow commit.
+    await new Promise(setImmediate)
+    pushes.push(push(1), push(1))
+    await new Promise(setImmediate)
+    expect(commits.map(({ hashes }) => hashes)).toEqual([2, 2])
+    for (const commit of commits) commit.end()
+    await Promise.all(pushes)
   })
 
   it('much starts beside a commit at once, up to the limit', async () => {
@@ -57,7 +69,7 @@ describe('group commit', () => {
 
   it('little does not wait for a commit that hangs', async () => {
     const { commits, push, started } = queueUnderTest()
-    const hanging = push(1)
+    const hanging = push(10)
     await started(1)
     const next = push(1)
     await started(2)
