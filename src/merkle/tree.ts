@@ -26,7 +26,7 @@ export type Tile = {
   level: number
   /** The tile's first node is number index x 256 of its level. */
   index: number
-  /** 1 to 256 x 32 bytes, the receiver's to keep. */
+  /** 1 to 256 x 32 bytes, valid only during the call. */
   nodes: Uint8Array
   /**
    * The roots of the tile's groups of 32 neighbouring nodes, the last of which may hold fewer: 2 to 8 x 32 bytes, the
@@ -105,7 +105,7 @@ export function createTreeBuilder(options: TreeBuilderOptions): TreeBuilder {
       onTile({
         level: 0,
         index: (first + from) / TILE_NODES,
-        nodes: window.slice(from * HASH_BYTES, to * HASH_BYTES),
+        nodes: window.subarray(from * HASH_BYTES, to * HASH_BYTES),
         groupRoots: groupRootsOf(groupRoots, from, to),
       })
     }
@@ -132,7 +132,7 @@ export function createTreeBuilder(options: TreeBuilderOptions): TreeBuilder {
 
   /** Emits the edge's tile and starts the next one. Returns the tile's root. */
   function closeTile(edge: Edge): Uint8Array {
-    const nodes = edge.nodes.slice(0, edge.count * HASH_BYTES)
+    const nodes = edge.nodes.subarray(0, edge.count * HASH_BYTES)
     kernel.nodes.set(nodes)
     const { groupRoots, roots } = hashTiles(kernel, edge.count)
     const { level, index } = edge

@@ -4,6 +4,7 @@
  * COMMIT, the old runs stand.
  */
 import { HoldfastError } from '../core/errors.ts'
+import { type CopyMemory, createCopyMemory } from '../store/copy-out.ts'
 import type { Connection } from '../store/database.ts'
 import { ENTRY_BYTES } from '../store/leaf-index.ts'
 import { deleteRuns, openRun, type RunInfo, readPages } from '../store/leaf-runs.ts'
@@ -50,7 +51,8 @@ export async function mergeRuns(deps: {
   const tier = Math.max(...runs.map((run) => run.tier)) + 1
   const merged = await openRun(writer, tier, WRITE_BYTES)
   const cursors: Cursor[] = []
-  for (const run of runs) cursors.push(await openCursor(reader, run.id))
+  const memory = createCopyMemory()
+  for (const run of runs) cursors.push(await openCursor(reader, run.id, memory))
   const paced = createPace()
   for await (const slice of mergeSorted(cursors)) {
     if (deps.stopped?.())
@@ -87,8 +89,10 @@ type Cursor = {
   refill(): Promise<boolean>
 }
 
-async function openCursor(reader: Connection, runId: number): Promise<Cursor> {
+/** @param memory for what is read, only until it stands in the cursor: all cursors may share it */
+async function openCursor(reader: Connection, runId: number, memory: CopyMemory): Promise<Cursor> {
   let after: Buffer | null = null
+  let held = Buffer.alloc(0)
   const cursor: Cursor = {
     entries: Buffer.alloc(0),
     words: new Int32Array(0),
@@ -96,11 +100,15 @@ async function openCursor(reader: Connection, runId: number): Promise<Cursor> {
     upper: 0,
     lower: 0,
     async refill() {
-      const pages = await readPages(reader, runId, after, PAGES_A_READ)
+      const pages = await readPages(reader, runId, after, PAGES_A_READ, memory)
       const last = pages.at(-1)
       if (!last) return false
-      after = last.firstEntry
-      cursor.entries = Buffer.concat(pages.map((page) => page.entries))
+      after = Buffer.from(last.firstEntry)
+      const bytes = pages.reduce((sum, { entries }) => sum + entries.length, 0)
+      if (bytes > held.length) held = Buffer.allocUnsafeSlow(bytes)
+      let used = 0
+      for (const { entries } of pages) used += entries.copy(held, used)
+      cursor.entries = held.subarray(0, used)
       cursor.words = wordsOf(cursor.entries)
       moveTo(cursor, 0)
       return true

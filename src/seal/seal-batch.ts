@@ -5,6 +5,7 @@
  */
 import { createTreeBuilder } from '../merkle/tree.ts'
 import { copyArrivals, insertBatch, nextBatch, openTiles } from '../store/batches.ts'
+import { createCopyMemory } from '../store/copy-out.ts'
 import type { Connection } from '../store/database.ts'
 import { deleteChunks, type PendingChunk, readChunkHashes } from '../store/intake.ts'
 import { ENTRY_BYTES } from '../store/leaf-index.ts'
@@ -90,12 +91,13 @@ async function writeTiles(
   })
   // The next group is on its way while this one is hashed.
   const groups = groupsOf(chunks)
-  let next = readChunkHashes(reader, groups[0]!)
+  const memories = [createCopyMemory(), createCopyMemory()]
+  const read = (group: number) => readChunkHashes(reader, groups[group]!, memories[group % 2]!)
+  let next = read(0)
   for (let i = 0; i < groups.length; i++) {
     const hashes = await next
-    const following = groups[i + 1]
-    if (following) {
-      next = readChunkHashes(reader, following)
+    if (i + 1 < groups.length) {
+      next = read(i + 1)
       // Awaited in the next round; until then a failure must not count as unhandled.
       next.catch(() => undefined)
     }

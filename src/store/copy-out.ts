@@ -4,15 +4,39 @@ import type { Connection } from './database.ts'
 const HEADER_BYTES = 19
 
 /**
- * Runs a query through a binary COPY and returns every row's fields as bytes (null where NULL), slices of one
- * buffer. node-postgres decodes ordinary results as text, which doubles the bytes and costs a parse; this does not.
- * The whole result is held in memory: bound it in the query, which takes no parameters.
+ * Memory for results of `copyOut`, used again by each: megabytes that are allocated many times a second keep the garbage
+ * collector's threads as busy as the reading. It grows to the largest result.
  */
-export async function copyOut(client: Connection, query: string): Promise<(Buffer | null)[][]> {
-  const parts: Buffer[] = []
-  for await (const part of client.query(copyTo(`copy (${query}) to stdout (format binary)`)))
-    parts.push(part as Buffer)
-  return decode(Buffer.concat(parts))
+export type CopyMemory = { bytes: Buffer }
+
+export function createCopyMemory(): CopyMemory {
+  return { bytes: Buffer.alloc(0) }
+}
+
+/**
+ * Runs a query through a binary COPY and returns every row's fields as bytes (null where NULL), slices of `memory` and
+ * valid until it is used again. node-postgres decodes ordinary results as text, which doubles the bytes and costs a
+ * parse; this does not. The whole result is held in memory: bound it in the query, which takes no parameters.
+ */
+export async function copyOut(
+  client: Connection,
+  query: string,
+  memory: CopyMemory,
+): Promise<(Buffer | null)[][]> {
+  let used = 0
+  for await (const part of client.query(copyTo(`copy (${query}) to stdout (format binary)`))) {
+    const { length } = part as Buffer
+    if (used + length > memory.bytes.length) memory.bytes = grown(memory.bytes, used, used + length)
+    memory.bytes.set(part as Buffer, used)
+    used += length
+  }
+  return decode(memory.bytes.subarray(0, used))
+}
+
+function grown(bytes: Buffer, used: number, wanted: number): Buffer {
+  const larger = Buffer.allocUnsafe(Math.max(wanted, 2 * bytes.length))
+  bytes.copy(larger, 0, 0, used)
+  return larger
 }
 
 /** PostgreSQL's binary COPY format: a header, then per row a field count and length-prefixed fields, then -1. */

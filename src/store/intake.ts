@@ -1,4 +1,4 @@
-import { copyOut } from './copy-out.ts'
+import { type CopyMemory, copyOut } from './copy-out.ts'
 import type { Connection, Pool } from './database.ts'
 import { asStoreError } from './unavailable.ts'
 
@@ -92,10 +92,14 @@ export async function intakeBacklog(
   return rows[0]
 }
 
-/** Hashes of the chunks, in ascending order of id, read as bytes. They share one buffer. */
-export async function readChunkHashes(client: Connection, ids: readonly number[]): Promise<Buffer[]> {
+/** Hashes of the chunks, in ascending order of id, read as bytes into `memory`, see `copyOut`. */
+export async function readChunkHashes(
+  client: Connection,
+  ids: readonly number[],
+  memory: CopyMemory,
+): Promise<Buffer[]> {
   const list = ids.map((id) => BigInt(id)).join(', ')
-  const rows = await copyOut(client, `select hashes from intake where id in (${list}) order by id`)
+  const rows = await copyOut(client, `select hashes from intake where id in (${list}) order by id`, memory)
   if (rows.length !== ids.length)
     throw new Error(`intake lost ${ids.length - rows.length} chunks under the seal lease`)
   return rows.map(([hashes]) => hashes!)

@@ -1,5 +1,5 @@
 import { openCopy } from './copy.ts'
-import { copyOut } from './copy-out.ts'
+import { type CopyMemory, copyOut } from './copy-out.ts'
 import type { Connection, Pool } from './database.ts'
 import { ENTRY_BYTES, PAGE_ENTRIES } from './leaf-index.ts'
 
@@ -74,17 +74,19 @@ export async function listRuns(client: Connection | Pool): Promise<RunInfo[]> {
   return rows
 }
 
-/** The run's pages after `after` (a first entry, or null for the start), in order, at most `limit`. */
+/** The run's pages after `after` (a first entry, or null for the start), in order, at most `limit`; see `copyOut`. */
 export async function readPages(
   client: Connection,
   runId: number,
   after: Buffer | null,
   limit: number,
+  memory: CopyMemory,
 ): Promise<{ firstEntry: Buffer; entries: Buffer }[]> {
   const rows = await copyOut(
     client,
     `select first_entry, entries from leaf_page where run_id = ${BigInt(runId)}
        and first_entry > '\\x${after?.toString('hex') ?? ''}'::bytea order by first_entry limit ${BigInt(limit)}`,
+    memory,
   )
   return rows.map(([firstEntry, entries]) => ({ firstEntry: firstEntry!, entries: entries! }))
 }

@@ -32,7 +32,7 @@ export function buildBatch(hashes: Uint8Array, chunks: readonly number[] = []) {
     onTile(tile) {
       const id = `${tile.level}/${tile.index}`
       if (tiles.has(id)) throw new Error(`tile ${id} came twice`)
-      tiles.set(id, tile)
+      tiles.set(id, { ...tile, nodes: tile.nodes.slice() })
     },
   })
   let from = 0
