@@ -23,6 +23,11 @@ export type CopyWriter = {
 const HEADER = Buffer.from('5047434f50590aff0d0a000000000000000000', 'hex')
 const TRAILER = Buffer.from([0xff, 0xff])
 const BUFFER_BYTES = 256 * 1024
+/**
+ * A write is called back when the socket has passed on what it holds, but at once when that is below its high-water mark
+ * (16 KiB, 64 from Node 22): what is no longer than that must not be written over.
+ */
+const RETURNED_BYTES = 128 * 1024
 /** Microseconds between the Unix epoch and PostgreSQL's, 2000-01-01. */
 const EPOCH_SHIFT_US = 946_684_800_000_000n
 
@@ -42,7 +47,9 @@ export function openCopy(
   stream.on('error', (error) => {
     failure ??= error
   })
-  let buffer = Buffer.allocUnsafe(bufferBytes)
+  /** Sent and written, to be filled again: allocating each anew keeps the garbage collector's threads busy. */
+  const spare: Buffer[] = []
+  let buffer: Buffer = Buffer.allocUnsafe(bufferBytes)
   let used = HEADER.copy(buffer)
 
   let mustDrain = false
@@ -50,8 +57,13 @@ export function openCopy(
   function makeRoom(bytes: number): void {
     if (used + bytes <= buffer.length) return
     if (failure) throw failure
-    mustDrain = !stream.write(buffer.subarray(0, used))
-    buffer = Buffer.allocUnsafe(Math.max(bufferBytes, bytes))
+    const sent = buffer
+    const mayReturn = used >= RETURNED_BYTES && sent.length === bufferBytes
+    mustDrain = !stream.write(sent.subarray(0, used), (error) => {
+      if (mayReturn && !error) spare.push(sent)
+    })
+    const wanted = Math.max(bufferBytes, bytes)
+    buffer = (wanted === bufferBytes ? spare.pop() : undefined) ?? Buffer.allocUnsafe(wanted)
     used = 0
   }
 
