@@ -39,6 +39,7 @@ const database = openDatabase({
   name: 'holdfast-seal',
   logger,
   abandonedAfterMs: data.options.leaseTtlMs,
+  writesOut: true,
 })
 const faultPoint = faultAt(data.faultPoint)
 const loop = startSealLoop({
