@@ -30,8 +30,8 @@ export type IntakeLimits = {
 export const REQUEST_BYTES = 8 * 1024
 
 /**
- * Hashes that are worth a commit beside those in flight, however much these carry. Fewer are when they are at least as many:
- * then a small commit does not hold up most of the load, and commits stay few, as each beside the others is twice as large.
+ * Hashes that are worth a commit beside those in flight, however much these carry. Fewer start one when they are at least as
+ * many as all those in flight: a group that happened to be small then does not hold up a large one, and commits stay few.
  */
 const BESIDE_BYTES = 64 * 1024
 /** A commit under way for this long is a slow one, and nobody waits for it to start the next. */

@@ -5,7 +5,7 @@ const HEADER_BYTES = 19
 
 /**
  * Memory for results of `copyOut`, used again by each: megabytes that are allocated many times a second keep the garbage
- * collector's threads as busy as the reading. It grows to the largest result.
+ * collector's threads as busy as the reading. It grows to at most twice the largest result.
  */
 export type CopyMemory = { bytes: Buffer }
 

@@ -24,7 +24,7 @@ const HEADER = Buffer.from('5047434f50590aff0d0a000000000000000000', 'hex')
 const TRAILER = Buffer.from([0xff, 0xff])
 const BUFFER_BYTES = 256 * 1024
 /**
- * A write is called back when the socket has passed on what it holds, but at once when that is below its high-water mark
+ * With pg-copy-streams 7 a write is called back when the socket has passed on what it holds, but at once when that is below its high-water mark
  * (16 KiB, 64 from Node 22): what is no longer than that must not be written over.
  */
 const RETURNED_BYTES = 128 * 1024

@@ -42,16 +42,13 @@ export type DatabaseOptions = {
    */
   plansOnce?: boolean
   /**
-   * What its sessions write past the server's memory goes on to the disk a megabyte at a time, where the server's system
-   * can do that. Otherwise the kernel keeps gigabytes back and writes them in one go, and commits wait meanwhile.
+   * What its sessions write past the server's memory goes on to the disk a megabyte at a time (`backend_flush_after`; no
+   * effect on some systems). Otherwise the kernel keeps gigabytes back and writes them in one go, and commits wait meanwhile.
    */
   writesOut?: boolean
 }
 
 const INT8 = 20
-/** In pages of 8 KB. A server that cannot do it allows 0 only, and refuses sessions that begin with more. */
-const WRITE_OUT = `select set_config('backend_flush_after', '128', false)
-  from pg_settings where name = 'backend_flush_after' and max_val::int >= 128`
 /** How much later than the server's own limit the client stops waiting for its word. */
 const ANSWER_GRACE_MS = 1_000
 /** Less than this, and a busy moment would be taken for the end of a process. */
@@ -68,6 +65,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     synchronous_commit: 'on',
     ...(options.abandonedAfterMs !== undefined && abandonedAfter(options.abandonedAfterMs)),
     ...(options.plansOnce === true && { plan_cache_mode: 'force_generic_plan' }),
+    ...(options.writesOut === true && { backend_flush_after: '1MB' }),
     ...(options.readOnly === true && { default_transaction_read_only: 'on' }),
     ...(statementTimeoutMs !== undefined && { statement_timeout: statementTimeoutMs }),
   }
@@ -85,7 +83,6 @@ export function openDatabase(options: DatabaseOptions): Database {
       ...Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`),
     ].join(' '),
     ...(statementTimeoutMs !== undefined && { query_timeout: statementTimeoutMs + ANSWER_GRACE_MS }),
-    ...(options.writesOut === true && { onConnect: async (client) => void (await client.query(WRITE_OUT)) }),
     types: { getTypeParser: ((oid: number, format: 'text' | 'binary') => parserOf(oid, format)) as never },
   })
   // Without listeners, a connection that the server closes brings the process down: the pool's own is for idle ones,

@@ -93,17 +93,14 @@ describe('the database away in the middle of many receipts', () => {
 
 describe('more than fits', () => {
   it('is OVERLOADED with Retry-After, and what was acknowledged is stored', async () => {
-    const lock = await server.database.pool.connect()
-    await lock.query('begin')
-    await lock.query('lock table intake in access exclusive mode')
+    const commits = await server.holdCommits()
     const body = Buffer.alloc(32 * 1024, 1)
     const requests = Array.from({ length: 6 }, () => push(body, 'application/octet-stream'))
     const statuses: number[] = []
     for (const request of requests) void request.then(({ status }) => statuses.push(status))
     await until(() => statuses.length === 4, { what: 'the refusals' })
     expect(statuses).toEqual([503, 503, 503, 503])
-    await lock.query('rollback')
-    lock.release()
+    await commits.free()
     const responses = await Promise.all(requests)
     const refused = responses.filter(({ status }) => status === 503)
     for (const response of refused) {
@@ -115,17 +112,14 @@ describe('more than fits', () => {
   })
 
   it('counts what requests hold beside their hashes, so that single hashes have a limit as well', async () => {
-    const lock = await server.database.pool.connect()
-    await lock.query('begin')
-    await lock.query('lock table intake in access exclusive mode')
+    const commits = await server.holdCommits()
     const requests = Array.from({ length: 20 }, (_, n) => push(`{"hash":"${hexOf(n)}"}`))
     const statuses: number[] = []
     for (const request of requests) void request.then(({ status }) => statuses.push(status))
     const room = Math.floor((2 * (32 * 1024 + REQUEST_BYTES)) / (32 + REQUEST_BYTES))
     await until(() => statuses.length === 20 - room, { what: 'the refusals' })
     expect(new Set(statuses)).toEqual(new Set([503]))
-    await lock.query('rollback')
-    lock.release()
+    await commits.free()
     await Promise.all(requests)
     expect(await server.stored()).toHaveLength(room)
   })
@@ -170,18 +164,11 @@ describe('errors nobody foresaw', () => {
 
 describe('a server that closes', () => {
   it('answers what is under way first', async () => {
-    const lock = await server.database.pool.connect()
-    await lock.query('begin')
-    await lock.query('lock table intake in access exclusive mode')
+    const commits = await server.holdCommits()
     const pending = push(`{"hash":"${hexOf(1)}"}`)
-    await until(
-      async () =>
-        (await server.database.pool.query('select 1 from pg_locks where not granted')).rows.length > 0,
-      { what: 'the commit to wait' },
-    )
+    await commits.waiting()
     const closing = server.close()
-    await lock.query('rollback')
-    lock.release()
+    await commits.free()
     expect((await pending).status).toBe(202)
     await closing
     server = await startServer()

@@ -17,6 +17,7 @@ import { readTile } from '../../src/store/read-tiles.ts'
 import { createSource, findByKeyHash, type Scope } from '../../src/store/sources.ts'
 import { verifyReceipt } from '../../src/verify/verify-receipt.ts'
 import { createTestDatabase } from '../support/database.ts'
+import { until } from '../support/wait.ts'
 
 export const ANCHOR_BY_MS = 600_000
 
@@ -31,6 +32,8 @@ export type ServerUnderTest = {
   stored(): Promise<Buffer[]>
   /** Seals everything pending into one batch. */
   seal(): Promise<{ batchId: number; root: Buffer }>
+  /** Lets no commit of ingest get through until they are freed; `waiting` resolves once one has come. */
+  holdCommits(): Promise<{ waiting(): Promise<void>; free(): Promise<void> }>
   emit(event: HoldfastEvent): void
   listeners(): number
   /** Cuts every connection to the database and refuses new ones, until it is mended. */
@@ -152,6 +155,22 @@ export async function startServer(
       } finally {
         reader.release()
         writer.release()
+      }
+    },
+    async holdCommits() {
+      const lock = await direct.pool.connect()
+      await lock.query('begin')
+      await lock.query('lock table intake in access exclusive mode')
+      return {
+        async waiting() {
+          const ask = async () =>
+            (await direct.pool.query('select 1 from pg_locks where not granted')).rows.length > 0
+          await until(ask, { what: 'the commit to wait' })
+        },
+        async free() {
+          await lock.query('rollback')
+          lock.release()
+        },
       }
     },
     emit: (event) => void events.emit('event', event),

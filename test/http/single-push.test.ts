@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { Agent, request } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { until } from '../support/wait.ts'
 import { type ServerUnderTest, startServer } from './server-under-test.ts'
 
 const hexOf = (n: number) => `0x${createHash('sha256').update(`single ${n}`).digest('hex')}`
@@ -106,18 +105,11 @@ describe('a single push with a known key', () => {
   })
 
   it('that is under way when the server closes is answered, and its connection ends', async () => {
-    const lock = await server.database.pool.connect()
-    await lock.query('begin')
-    await lock.query('lock table intake in access exclusive mode')
+    const commits = await server.holdCommits()
     const pending = push(`{"hash":"${hexOf(8)}"}`)
-    await until(
-      async () =>
-        (await server.database.pool.query('select 1 from pg_locks where not granted')).rows.length > 0,
-      { what: 'the commit to wait' },
-    )
+    await commits.waiting()
     const closing = server.close()
-    await lock.query('rollback')
-    lock.release()
+    await commits.free()
     const response = await pending
     expect(response.status).toBe(202)
     expect(response.headers.get('connection')).toBe('close')

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { createIntakeQueue, type IntakeChunk } from '../../src/ingest/intake-queue.ts'
 import { createMetrics } from '../../src/ops/metrics.ts'
 import { until } from '../support/wait.ts'
@@ -44,16 +44,28 @@ describe('group commit', () => {
     await Promise.all(others)
   })
 
-  it('as many as are in flight do not wait for these', async () => {
+  it.each([
+    { what: 'fewer than are in flight wait', inFlight: 10, next: 9, commits: [10] },
+    { what: 'as many as are in flight do not', inFlight: 10, next: 10, commits: [10, 10] },
+    { what: 'nor do 64 KB beside more', inFlight: 100_000, next: 2_048, commits: [100_000, 2_048] },
+  ])('$what', async ({ inFlight, next, commits: expected }) => {
     const { commits, push } = queueUnderTest()
-    const pushes = [push(2)]
-    // Without waiting for longer, which would make the first a slow commit.
-    await new Promise(setImmediate)
-    pushes.push(push(1), push(1))
-    await new Promise(setImmediate)
-    expect(commits.map(({ hashes }) => hashes)).toEqual([2, 2])
-    for (const commit of commits) commit.end()
-    await Promise.all(pushes)
+    // No commit becomes a slow one while the clock stands.
+    vi.useFakeTimers({ toFake: ['performance'] })
+    try {
+      const pushes = [push(inFlight)]
+      await new Promise(setImmediate)
+      pushes.push(push(next))
+      await new Promise(setImmediate)
+      expect(commits.map(({ hashes }) => hashes)).toEqual(expected)
+      vi.useRealTimers()
+      commits[0]!.end()
+      await until(() => commits.length === 2, { what: 'the second commit' })
+      commits[1]!.end()
+      await Promise.all(pushes)
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   it('much starts beside a commit at once, up to the limit', async () => {
