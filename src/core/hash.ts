@@ -10,7 +10,10 @@ const HASH_TEXT = /^(?:0x)?([0-9a-fA-F]{64})$/
 
 /** Lower-case `0x` hex of the bytes. */
 export function toHex(bytes: Uint8Array): Hex {
-  return `0x${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')}`
+  const buffer = Buffer.isBuffer(bytes)
+    ? bytes
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return `0x${buffer.toString('hex')}`
 }
 
 /**

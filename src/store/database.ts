@@ -2,6 +2,7 @@ import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient } f
 import pg from 'pg'
 import type { Logger } from '../core/ports.ts'
 import type { Schema } from './schema.ts'
+import { closeSilentConnections } from './silent-connections.ts'
 import { isDatabaseUnavailable } from './unavailable.ts'
 
 /** A pool of connections; other rooms hold it and hand it to this room's functions. */
@@ -38,7 +39,8 @@ export type DatabaseOptions = {
   abandonedAfterMs?: number
   /**
    * Statements with a name are planned once a connection and not for each call, which for look-ups of a few rows by their
-   * keys would take several times as long as running them. The server plans anew when it learns more of a table.
+   * keys would take several times as long as running them. The server plans anew when it learns more of a table. Nor does
+   * it memoize the rows of inner loops, which look-ups run through once.
    */
   plansOnce?: boolean
   /**
@@ -49,7 +51,7 @@ export type DatabaseOptions = {
 }
 
 const INT8 = 20
-/** How much later than the server's own limit the client stops waiting for its word. */
+/** How much longer than the server's own limit the client waits for its word. */
 const ANSWER_GRACE_MS = 1_000
 /** Less than this, and a busy moment would be taken for the end of a process. */
 export const LEAST_ABANDONED_MS = 5_000
@@ -64,7 +66,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   const settings: Record<string, string | number> = {
     synchronous_commit: 'on',
     ...(options.abandonedAfterMs !== undefined && abandonedAfter(options.abandonedAfterMs)),
-    ...(options.plansOnce === true && { plan_cache_mode: 'force_generic_plan' }),
+    ...(options.plansOnce === true && { plan_cache_mode: 'force_generic_plan', enable_memoize: 'off' }),
     ...(options.writesOut === true && { backend_flush_after: '1MB' }),
     ...(options.readOnly === true && { default_transaction_read_only: 'on' }),
     ...(statementTimeoutMs !== undefined && { statement_timeout: statementTimeoutMs }),
@@ -82,7 +84,6 @@ export function openDatabase(options: DatabaseOptions): Database {
       ...sessionOptions,
       ...Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`),
     ].join(' '),
-    ...(statementTimeoutMs !== undefined && { query_timeout: statementTimeoutMs + ANSWER_GRACE_MS }),
     types: { getTypeParser: ((oid: number, format: 'text' | 'binary') => parserOf(oid, format)) as never },
   })
   // Without listeners, a connection that the server closes brings the process down: the pool's own is for idle ones,
@@ -91,6 +92,10 @@ export function openDatabase(options: DatabaseOptions): Database {
   pool.on('connect', (client) =>
     client.on('error', (error) => options.logger?.debug({ err: error }, 'connection lost')),
   )
+  const silence =
+    statementTimeoutMs === undefined
+      ? undefined
+      : closeSilentConnections(pool, statementTimeoutMs + ANSWER_GRACE_MS)
   const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool: closingFailed(pool) }) })
   return {
     db,
@@ -99,6 +104,7 @@ export function openDatabase(options: DatabaseOptions): Database {
       // kysely ends the pool only when kysely itself has used it.
       await db.destroy()
       if (!pool.ending) await pool.end()
+      silence?.stop()
     },
   }
 }

@@ -78,24 +78,35 @@ export async function findLeaves(
     }
     if (row.anchorId !== null) leaf.anchors.push(anchorOf(row, row.anchorId))
   }
-  return found.map((leaves) => [...leaves.values()])
+  return found.map((leaves) => inOrder([...leaves.values()]))
+}
+
+/** Sorted here, because the server takes longer to get ready for sorting than this for all of it. */
+function inOrder(leaves: FoundLeaf[]): FoundLeaf[] {
+  for (const { anchors } of leaves) anchors.sort((a, b) => a.anchorId - b.anchorId)
+  return leaves.sort(({ origin: a }, { origin: b }) => a.batchId - b.batchId || a.leafIndex - b.leafIndex)
 }
 
 /**
- * For each run, the one or two pages in which entries with the key can begin: the last that starts before it, or the one
- * after. Of such a page the eight entries from the key's first place; or all, where the key has still more of them, or its
+ * For each run, the one or two pages in which entries with the key can begin: the last that starts before it and, where
+ * that does not end after it, the next. Of such a page the eight entries from the key's first place; or all, where the key has still more of them, or its
  * bytes happen to stand across two entries before. An entry counts only when the hash itself stands at its place in the
  * tile: eight bytes of a leaf may be another's, too.
  *
  * A tile without group roots (one group, or sealed before there were any) is read whole.
  */
 const LEAVES_OF_KEY = `
-  select leaf.* from leaf_run cross join lateral (
-    (select entries from leaf_page where run_id = leaf_run.id
-       and first_entry <= k.key || '\\x0000000000000000'::bytea order by first_entry desc limit 1)
+  select leaf.* from leaf_run left join lateral (
+    select entries from leaf_page where run_id = leaf_run.id
+      and first_entry <= k.key || '\\x0000000000000000'::bytea order by first_entry desc limit 1
+  ) before on true
+  cross join lateral (
+    select before.entries where before.entries is not null
     union all
     (select entries from leaf_page where run_id = leaf_run.id
        and first_entry > k.key || '\\x0000000000000000'::bytea and first_entry <= k.key || '\\xffffffffffffffff'::bytea
+       and (before.entries is null
+         or substring(before.entries from length(before.entries) - ${ENTRY_BYTES - 1} for ${KEY_BYTES}) <= k.key)
      order by first_entry limit 1)
   ) page
   cross join lateral (select position(k.key in page.entries) - 1 as at offset 0) first
@@ -145,8 +156,7 @@ function findText(keys: string): string {
     left join lateral (select name from source where id = r.source_id offset 0) s on true
     left join lateral (
       select anchor.*, path from anchor_batch join anchor on anchor.id = anchor_id where batch_id = found.batch_id offset 0
-    ) a on true
-    order by k.position, found.batch_id, found.leaf, a.id`
+    ) a on true`
 }
 
 const FIND_ONE = findText('(values ($1::bytea, $2::bytea, 1)) k (key, hash, position)')

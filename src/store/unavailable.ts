@@ -13,7 +13,7 @@ const TRANSIENT_ERRNO = new Set([
   'ENETUNREACH',
 ])
 const TRANSIENT_MESSAGE =
-  /Connection terminated|timeout exceeded when trying to connect|timeout expired|connection error|Client has encountered|server closed|Query read timeout|Cannot use a pool after calling end|driver has already been destroyed/i
+  /Connection terminated|timeout exceeded when trying to connect|timeout expired|connection error|Client has encountered|server closed|Cannot use a pool after calling end|driver has already been destroyed/i
 
 /** Whether the statement failed because the database was away, so that the same statement may succeed later. */
 export function isDatabaseUnavailable(error: unknown): boolean {

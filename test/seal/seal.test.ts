@@ -97,12 +97,17 @@ function entryOf(key: Buffer, batchId: number, leafIndex: number): Buffer {
   return entry
 }
 
-/** Adds a run of one page that no batch has written. */
-async function addRun(entries: Buffer[]): Promise<void> {
+/** Adds a run of these pages that no batch has written. */
+async function addRun(...pages: Buffer[][]): Promise<void> {
   await database.pool.query(
-    `with run as (insert into leaf_run (tier, entry_count, page_count) values (0, $1, 1) returning id)
-     insert into leaf_page select id, $2, $3 from run`,
-    [entries.length, entries[0], Buffer.concat(entries)],
+    `with run as (insert into leaf_run (tier, entry_count, page_count) values (0, $1, $2) returning id)
+     insert into leaf_page select id, first_entry, entries from run, unnest($3::bytea[], $4::bytea[]) page (first_entry, entries)`,
+    [
+      pages.flat().length,
+      pages.length,
+      pages.map((page) => page[0]),
+      pages.map((page) => Buffer.concat(page)),
+    ],
   )
 }
 
@@ -258,6 +263,22 @@ it('an entry is found although its key’s bytes stand earlier in the page, acro
   const place = { batchId: 1, leafIndex: 33 }
   expect(await placesOf([digest(33)])).toEqual([[place]])
   expect(await placesOf([digest(33), digest(33)])).toEqual([[place], [place]])
+})
+
+it('a hash whose entries begin where a page ends is found on the next page, too', async () => {
+  const repeated = digest(7)
+  await push([...digests(0, 5), repeated, repeated, repeated])
+  await seal()
+  await database.pool.query('delete from leaf_page')
+  const key = leafOf(repeated).subarray(0, 8)
+  const [low, high] = [Buffer.alloc(8), Buffer.alloc(8, 0xff)]
+  await addRun(
+    [entryOf(low, 1, 0), entryOf(key, 1, 5)],
+    [entryOf(key, 1, 6), entryOf(key, 1, 7), entryOf(high, 1, 1)],
+  )
+  const places = [5, 6, 7].map((leafIndex) => ({ batchId: 1, leafIndex }))
+  expect(await placesOf([repeated])).toEqual([places])
+  expect(await placesOf([repeated, repeated])).toEqual([places, places])
 })
 
 it('a tile sealed before there were group roots gives the same receipt', async () => {
