@@ -3,10 +3,11 @@
  * the lowest. One statement, however many hashes: several short ones would take longer than the work that they do.
  * Everything read here is immutable but the anchors.
  */
-import type pg from 'pg'
+import pg from 'pg'
 import type { AnchorReason, AnchorState } from '../core/anchor-state.ts'
 import type { Pool } from './database.ts'
 import { ENTRY_BYTES, KEY_BYTES } from './leaf-index.ts'
+import { runPrepared } from './prepared.ts'
 import { asStoreError } from './unavailable.ts'
 
 /** A sealed record hash. */
@@ -59,24 +60,18 @@ export async function findLeaves(
   pool: Pool,
   records: readonly { hash: Buffer; leaf: Buffer }[],
 ): Promise<FoundLeaf[][]> {
-  const keys = records.map(({ leaf }) => leaf.subarray(0, KEY_BYTES))
-  const hashes = records.map(({ hash }) => hash)
-  const rows = await query(
-    pool,
-    records.length === 1
-      ? { name: 'find-leaf', text: FIND_ONE, values: [keys[0], hashes[0]] }
-      : { name: 'find-leaves', text: FIND_MANY, values: [keys, hashes] },
-  )
   const found: Map<string, FoundLeaf>[] = records.map(() => new Map())
-  for (const row of rows) {
-    const leaves = found[row.position - 1]!
-    const place = `${row.batchId}/${row.leafIndex}`
+  for (const row of await askedFor(pool, records)) {
+    const [position, batchId, leafIndex] = row
+    const leaves = found[Number(position) - 1]!
+    const place = `${batchId}/${leafIndex}`
     let leaf = leaves.get(place)
     if (leaf === undefined) {
-      leaf = leafOf(row)
+      leaf = leafOf(row.slice(0, LEAF_FIELDS) as LeafFields)
       leaves.set(place, leaf)
     }
-    if (row.anchorId !== null) leaf.anchors.push(anchorOf(row, row.anchorId))
+    const anchor = row.slice(LEAF_FIELDS) as AnchorFields | NoAnchor
+    if (anchor[0] !== null) leaf.anchors.push(anchorOf(anchor))
   }
   return found.map((leaves) => inOrder([...leaves.values()]))
 }
@@ -140,13 +135,10 @@ function int4At(offset: number): string {
 
 function findText(keys: string): string {
   return `
-    select k.position::int, found.batch_id as "batchId", found.leaf as "leafIndex", found.nodes, found.group_roots as "groupRoots",
-      b.leaf_count as "leafCount", b.root, (extract(epoch from r.received_at) * 1000)::float8 as "receivedAtMs",
-      coalesce(s.name, 'unknown') as source,
-      a.id as "anchorId", a.chain_id as "chainId", a.registry, a.publisher, a.root as "anchorRoot", a.path, a.state,
-      (extract(epoch from a.anchor_by) * 1000)::float8 as "anchorByMs", a.transaction_hash as "transactionHash",
-      a.block_number as "blockNumber", a.block_hash as "blockHash",
-      (extract(epoch from a.block_time) * 1000)::float8 as "blockTimeMs", a.reason
+    select k.position, found.batch_id, found.leaf, found.nodes, found.group_roots, b.leaf_count, b.root,
+      ${milliseconds('r.received_at')}, coalesce(s.name, 'unknown'),
+      a.id, a.chain_id, a.registry, a.publisher, a.root, a.path, a.state, ${milliseconds('a.anchor_by')},
+      a.transaction_hash, a.block_number, a.block_hash, ${milliseconds('a.block_time')}, a.reason
     from ${keys} cross join lateral (${LEAVES_OF_KEY}) found
     cross join lateral (select leaf_count, root from batch where id = found.batch_id offset 0) b
     cross join lateral (
@@ -159,45 +151,116 @@ function findText(keys: string): string {
     ) a on true`
 }
 
-const FIND_ONE = findText('(values ($1::bytea, $2::bytea, 1)) k (key, hash, position)')
-const FIND_MANY = findText('unnest($1::bytea[], $2::bytea[]) with ordinality k (key, hash, position)')
+function milliseconds(time: string): string {
+  return `(extract(epoch from ${time}) * 1000)::float8`
+}
 
-type Row = LeafOrigin & { position: number; nodes: Buffer; groupRoots: Buffer | null } & {
-  anchorId: number | null
-} & Omit<BatchAnchor, 'anchorId' | 'root'> & { anchorRoot: Buffer }
+const FIND_ONE = {
+  name: 'find-leaf',
+  text: findText('(values ($1::bytea, $2::bytea, 1)) k (key, hash, position)'),
+}
+const FIND_MANY = {
+  name: 'find-leaves',
+  text: findText('unnest($1::bytea[], $2::bytea[]) with ordinality k (key, hash, position)'),
+}
 
-function leafOf(row: Row): FoundLeaf {
-  const { batchId, leafIndex, leafCount, root, receivedAtMs, source } = row
-  return {
-    origin: { batchId, leafIndex, leafCount, root, receivedAtMs, source },
-    anchors: [],
-    part: { nodes: row.nodes, groupRoots: row.groupRoots ?? Buffer.alloc(0) },
+/** What `findText` selects, as text: first what is known of the leaf, then of an anchor of its batch, if it has one. */
+type LeafFields = [
+  position: string,
+  batchId: string,
+  leafIndex: string,
+  nodes: string,
+  groupRoots: string | null,
+  leafCount: string,
+  root: string,
+  receivedAtMs: string,
+  source: string,
+]
+type AnchorFields = [
+  id: string,
+  chainId: string,
+  registry: string,
+  publisher: string,
+  root: string,
+  path: string,
+  state: AnchorState,
+  anchorByMs: string,
+  transactionHash: string | null,
+  blockNumber: string | null,
+  blockHash: string | null,
+  blockTimeMs: string | null,
+  reason: AnchorReason | null,
+]
+type NoAnchor = [id: null]
+type Row = [...LeafFields, ...(AnchorFields | NoAnchor)]
+const LEAF_FIELDS = 9
+
+async function askedFor(pool: Pool, records: readonly { hash: Buffer; leaf: Buffer }[]): Promise<Row[]> {
+  const keys = records.map(({ leaf }) => leaf.subarray(0, KEY_BYTES))
+  const hashes = records.map(({ hash }) => hash)
+  try {
+    const rows =
+      records.length === 1
+        ? await runPrepared(pool, FIND_ONE, [keys[0]!, hashes[0]!])
+        : await runPrepared(pool, FIND_MANY, [arrayOf(keys), arrayOf(hashes)])
+    return rows as unknown as Row[]
+  } catch (error) {
+    throw asStoreError(error)
   }
 }
 
-function anchorOf(row: Row, anchorId: number): BatchAnchor {
-  const { chainId, registry, publisher, anchorRoot, path, state, anchorByMs, reason } = row
-  const { transactionHash, blockNumber, blockHash, blockTimeMs } = row
-  const where = { transactionHash, blockNumber, blockHash, blockTimeMs }
+/** An array of bytea, as text. */
+function arrayOf(values: readonly Buffer[]): string {
+  return `{${values.map((value) => String.raw`"\\x${value.toString('hex')}"`).join()}}`
+}
+
+const bytesOf = pg.types.getTypeParser(pg.types.builtins.BYTEA) as (text: string) => Buffer
+
+function leafOf([
+  ,
+  batchId,
+  leafIndex,
+  nodes,
+  groupRoots,
+  leafCount,
+  root,
+  receivedAtMs,
+  source,
+]: LeafFields): FoundLeaf {
   return {
-    anchorId,
-    chainId,
+    origin: {
+      batchId: Number(batchId),
+      leafIndex: Number(leafIndex),
+      leafCount: Number(leafCount),
+      root: bytesOf(root),
+      receivedAtMs: Number(receivedAtMs),
+      source,
+    },
+    anchors: [],
+    part: { nodes: bytesOf(nodes), groupRoots: orNull(groupRoots, bytesOf) ?? Buffer.alloc(0) },
+  }
+}
+
+function anchorOf(fields: AnchorFields): BatchAnchor {
+  const [id, chainId, registry, publisher, root, path, state, anchorByMs, ...mined] = fields
+  const [transactionHash, blockNumber, blockHash, blockTimeMs, reason] = mined
+  return {
+    anchorId: Number(id),
+    chainId: Number(chainId),
     registry,
     publisher,
-    root: anchorRoot,
-    path,
+    root: bytesOf(root),
+    path: bytesOf(path),
     state,
-    anchorByMs,
-    ...where,
+    anchorByMs: Number(anchorByMs),
+    transactionHash: orNull(transactionHash, bytesOf),
+    blockNumber: orNull(blockNumber, Number),
+    blockHash: orNull(blockHash, bytesOf),
+    blockTimeMs: orNull(blockTimeMs, Number),
     reason,
   }
 }
 
-async function query(pool: Pool, config: pg.QueryConfig): Promise<Row[]> {
-  try {
-    const { rows } = await pool.query<Row>(config)
-    return rows
-  } catch (error) {
-    throw asStoreError(error)
-  }
+function orNull<Value>(text: string | null, read: (text: string) => Value): Value | null {
+  return text === null ? null : read(text)
 }

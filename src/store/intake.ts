@@ -1,5 +1,6 @@
 import { type CopyMemory, copyOut } from './copy-out.ts'
 import type { Connection, Pool } from './database.ts'
+import { type PreparedStatement, runPrepared } from './prepared.ts'
 import { asStoreError } from './unavailable.ts'
 
 /** One row of the durable log: hashes of one source that were committed together. */
@@ -14,36 +15,36 @@ export type PendingChunk = { id: number; sourceId: number; receivedAtMs: number;
  * @throws HoldfastError DATABASE_UNAVAILABLE
  */
 export async function appendIntake(pool: Pool, chunks: readonly IntakeChunk[]): Promise<void> {
-  const values: unknown[] = []
-  for (const chunk of chunks) {
-    const { hashes } = chunk
+  const values: (Buffer | string)[] = []
+  for (const { sourceId, receivedAtMs, hashes } of chunks) {
     values.push(
-      chunk.sourceId,
-      new Date(chunk.receivedAtMs),
-      hashes.length / 32,
+      String(sourceId),
+      new Date(receivedAtMs).toISOString(),
+      String(hashes.length / 32),
       Buffer.from(hashes.buffer, hashes.byteOffset, hashes.length),
     )
   }
   try {
-    await pool.query({ name: `append-intake-${chunks.length}`, text: appendText(chunks.length), values })
+    await runPrepared(pool, appendOf(chunks.length), values)
   } catch (error) {
     throw asStoreError(error)
   }
 }
 
-const appendTexts = new Map<number, string>()
+const appends = new Map<number, PreparedStatement>()
 
-function appendText(rows: number): string {
-  let text = appendTexts.get(rows)
-  if (text === undefined) {
+function appendOf(rows: number): PreparedStatement {
+  let append = appends.get(rows)
+  if (append === undefined) {
     const tuples = Array.from({ length: rows }, (_, row) => {
       const first = row * 4
       return `($${first + 1}, $${first + 2}, $${first + 3}, $${first + 4})`
     })
-    text = `insert into intake (source_id, received_at, leaf_count, hashes) values ${tuples.join(', ')}`
-    appendTexts.set(rows, text)
+    const text = `insert into intake (source_id, received_at, leaf_count, hashes) values ${tuples.join(', ')}`
+    append = { name: `append-intake-${rows}`, text }
+    appends.set(rows, append)
   }
-  return text
+  return append
 }
 
 /** The oldest chunks not yet sealed, in arrival order, at most `limit` rows. */
