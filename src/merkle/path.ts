@@ -2,7 +2,7 @@ import { HoldfastError } from '../core/errors.ts'
 import { HASH_BYTES } from '../core/hash.ts'
 import { MAX_PATH_LENGTH } from '../core/receipt.ts'
 import { hashLevel, sharedKernel } from './kernel/kernel.ts'
-import { GROUP_NODES, MAX_LEAVES, TILE_LEVELS, TILE_NODES } from './tree.ts'
+import { GROUP_LEVELS, GROUP_NODES, MAX_LEAVES, TILE_LEVELS, TILE_NODES } from './tree.ts'
 
 /** Which tile of a batch; see `Tile` in tree.ts. */
 export type TileId = { level: number; index: number }
@@ -10,9 +10,9 @@ export type TileId = { level: number; index: number }
 /** The tile that a path reads at one level, and how: nodes in it, and the path's node among them. */
 type Step = TileId & { count: number; position: number }
 
-/** What a path needs of a tile. */
+/** What a path needs of the tile of record hashes that it begins in. */
 export type TilePart = {
-  /** The nodes of the group that the path goes through, or all of the tile's where `groupRoots` is empty. */
+  /** The hashes of the group that the path begins in, or all of the tile's where `groupRoots` is empty. */
   nodes: Uint8Array
   /** The tile's group roots; see `Tile` in tree.ts. */
   groupRoots: Uint8Array
@@ -26,21 +26,38 @@ export function tilesOfPath(leafIndex: number, leafCount: number): TileId[] {
   return stepsOf(leafIndex, leafCount).map(({ level, index }) => ({ level, index }))
 }
 
-/** What a path through the tile's node at `position` (0 to 255) needs of it, as views. */
-export function partOfTile(tile: TilePart, position: number): TilePart {
-  if (tile.groupRoots.length === 0) return tile
-  const from = (position - (position % GROUP_NODES)) * HASH_BYTES
-  return {
-    nodes: tile.nodes.subarray(from, from + GROUP_NODES * HASH_BYTES),
-    groupRoots: tile.groupRoots,
+/**
+ * A tile with every level of its subtree: the tile's nodes first, its root last; n x 32 bytes each, 16 KB in all for a full
+ * tile. Paths through it cost no hash.
+ */
+export type HashedTile = { levels: readonly Buffer[] }
+
+/**
+ * Hashes a tile above the lowest level: 255 hashes for a full one.
+ * @param groupRoots empty when the tile has one group, or is older than they are
+ * @throws HoldfastError INTERNAL when its nodes and its group roots contradict each other
+ */
+export function hashTile(
+  id: TileId,
+  { nodes, groupRoots }: { nodes: Uint8Array; groupRoots: Uint8Array },
+): HashedTile {
+  const kernel = sharedKernel()
+  kernel.nodes.set(nodes)
+  const levels = [Buffer.from(nodes)]
+  for (let count = nodes.length / HASH_BYTES; count > 1; ) {
+    count = hashLevel(kernel, 0, 0, count)
+    levels.push(Buffer.from(kernel.nodes.subarray(0, count * HASH_BYTES)))
   }
+  if (groupRoots.length > 0 && !levels[GROUP_LEVELS]?.equals(groupRoots)) {
+    throw contradiction(id, 'contradicts its group roots')
+  }
+  return { levels }
 }
 
 /**
- * A leaf's path to its batch's root, recomputed from parts of tiles: about 100 hashes for the lowest and 38 a tile above;
- * without group roots about 770 and 255.
- * @param getPart returns what is needed of a tile for the path through its node at `position`; the bytes need not outlast
- *   the next call; asked for each of `tilesOfPath` once, lowest first
+ * A leaf's path to its batch's root: about 100 hashes, of which 64 make leaves; without group roots about 770.
+ * @param lowest of the first of `tilesOfPath`; its bytes need not outlast the call
+ * @param tileAt gives each of the others, lowest first; the path's nodes may be views of its levels
  * @returns the leaf, its siblings lowest first, and the root; 32 bytes each
  * @throws HoldfastError INTERNAL when the batch has no such leaf, a tile's length is wrong, a tile contradicts the one
  *   below it, or its group its group roots. The caller still has to compare `root` with the batch's.
@@ -48,21 +65,20 @@ export function partOfTile(tile: TilePart, position: number): TilePart {
 export function pathFromTiles(
   leafIndex: number,
   leafCount: number,
-  getPart: (level: number, index: number, position: number) => TilePart,
+  lowest: TilePart,
+  tileAt: (id: TileId) => HashedTile,
 ): { leaf: Buffer; path: Buffer[]; root: Buffer } {
-  const path: Buffer[] = []
-  let leaf: Buffer | undefined
-  let root: Buffer | undefined
-  for (const step of stepsOf(leafIndex, leafCount)) {
-    const climbed = climbTile(getPart(step.level, step.index, step.position), step)
-    if (root !== undefined && !root.equals(climbed.node)) {
+  const [first, ...above] = stepsOf(leafIndex, leafCount)
+  const { node: leaf, path, root: lowestRoot } = climbLowest(lowest, first!)
+  let root = lowestRoot
+  for (const step of above) {
+    const climbed = climbHashed(tileAt(step), step)
+    if (!root.equals(climbed.node)) {
       throw contradiction(step, `contradicts the tile below it at node ${step.position}`)
     }
-    leaf ??= climbed.node
     path.push(...climbed.path)
     root = climbed.root
   }
-  if (leaf === undefined || root === undefined) throw noSuchLeaf(leafIndex, leafCount)
   return { leaf, path, root }
 }
 
@@ -125,29 +141,44 @@ function stepsOf(leafIndex: number, leafCount: number): Step[] {
 
 type Climbed = { node: Buffer; path: Buffer[]; root: Buffer }
 
-/** Within one tile: the path's node at the bottom (a leaf at level 0), its siblings, and the subtree's root. */
-function climbTile({ nodes, groupRoots }: TilePart, step: Step): Climbed {
-  const { level, count, position } = step
+/** Within the lowest tile: the leaf, its siblings, and the subtree's root. */
+function climbLowest({ nodes, groupRoots }: TilePart, step: Step): Climbed {
+  const { count, position } = step
   if (groupRoots.length === 0) {
     assertCount(step, 'nodes', nodes, count)
-    return climb(nodes, position, level === 0)
+    return climb(nodes, position, 'hashes')
   }
   const group = Math.floor(position / GROUP_NODES)
   assertCount(step, 'nodes of the group', nodes, Math.min(GROUP_NODES, count - group * GROUP_NODES))
   assertCount(step, 'group roots', groupRoots, Math.ceil(count / GROUP_NODES))
-  const lower = climb(nodes, position % GROUP_NODES, level === 0)
-  const upper = climb(groupRoots, group, false)
+  const lower = climb(nodes, position % GROUP_NODES, 'hashes')
+  const upper = climb(groupRoots, group, 'nodes')
   if (!upper.node.equals(lower.root)) throw contradiction(step, `contradicts its group root ${group}`)
   return { node: lower.node, path: [...lower.path, ...upper.path], root: upper.root }
 }
 
-/** From the node at `position` of a whole level to its root. `hashes`: they are record hashes, whose leaves are meant. */
-function climb(nodes: Uint8Array, position: number, hashes: boolean): Climbed {
+function climbHashed({ levels }: HashedTile, step: Step): Climbed {
+  const nodeAt = (nodes: Buffer, at: number) => nodes.subarray(at * HASH_BYTES, (at + 1) * HASH_BYTES)
+  const [bottom, root] = [levels[0]!, levels.at(-1)!]
+  assertCount(step, 'nodes', bottom, step.count)
+  const path: Buffer[] = []
+  let at = step.position
+  for (const nodes of levels) {
+    const sibling = nodeAt(nodes, at ^ 1)
+    // None beside a lone last node, nor beside the root.
+    if (sibling.length > 0) path.push(sibling)
+    at >>>= 1
+  }
+  return { node: nodeAt(bottom, step.position), path, root }
+}
+
+/** From the node at `position` of a whole level to its root. Of record hashes, the leaves are meant. */
+function climb(nodes: Uint8Array, position: number, what: 'hashes' | 'nodes'): Climbed {
   const kernel = sharedKernel()
   const nodeAt = (at: number) => Buffer.from(kernel.nodes.subarray(at * HASH_BYTES, (at + 1) * HASH_BYTES))
   kernel.nodes.set(nodes)
   let count = nodes.length / HASH_BYTES
-  if (hashes) kernel.hashLeaves(0, 0, count)
+  if (what === 'hashes') kernel.hashLeaves(0, 0, count)
   const node = nodeAt(position)
   const path: Buffer[] = []
   for (let at = position; count > 1; at >>>= 1) {

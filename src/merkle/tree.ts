@@ -14,7 +14,7 @@ export const TILE_NODES = 256
 export const TILE_LEVELS = 8
 /** Nodes in a full group, and the levels that it spans: a tile of more than one group keeps the root of each. */
 export const GROUP_NODES = 32
-const GROUP_LEVELS = 5
+export const GROUP_LEVELS = 5
 /** A batch's leaf number is an unsigned 32-bit integer. */
 export const MAX_LEAVES = 2 ** 32 - 1
 

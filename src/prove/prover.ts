@@ -10,7 +10,7 @@ import {
 } from '../core/anchor-state.ts'
 import { type Hex, toHex } from '../core/hash.ts'
 import { RECEIPT_FORMAT, type Receipt, type ReceiptAnchor, TREE_NAME } from '../core/receipt.ts'
-import { leafOf, partOfTile, pathFromTiles, tilesOfPath } from '../merkle/path.ts'
+import { type HashedTile, hashTile, leafOf, pathFromTiles, tilesOfPath } from '../merkle/path.ts'
 import type { Pool } from '../store/database.ts'
 import { type BatchAnchor, type FoundLeaf, findLeaves } from '../store/find-leaves.ts'
 import { readTiles, type TileKey } from '../store/read-tiles.ts'
@@ -64,7 +64,12 @@ export function createProver(deps: {
   pendingReason?(): AnchorReason | null
 }): Prover {
   const { pool } = deps
-  const tileCache = createTileCache((keys) => readTiles(pool, keys), CACHED_TILES)
+  const tileCache = createTileCache(readHashed, CACHED_TILES)
+
+  async function readHashed(keys: readonly TileKey[]): Promise<(HashedTile | undefined)[]> {
+    const tiles = await readTiles(pool, keys)
+    return tiles.map((tile, i) => tile && hashTile(keys[i]!, tile))
+  }
 
   /** The earliest leaf of each hash whose anchor stands, or else its earliest leaf; undefined when there is none. */
   async function locate(hashes: readonly Buffer[]): Promise<(FoundLeaf | undefined)[]> {
@@ -172,11 +177,10 @@ function receiptOf(
   tileAt: TileAt,
 ): Receipt {
   const { batchId, leafIndex, leafCount } = origin
-  const { leaf, path, root } = pathFromTiles(leafIndex, leafCount, (level, index, position) => {
-    if (level === 0) return part
+  const { leaf, path, root } = pathFromTiles(leafIndex, leafCount, part, ({ level, index }) => {
     const tile = tileAt({ batchId, level, index })
     if (!tile) throw new Error(`tile ${batchId}/${level}/${index} is missing`)
-    return partOfTile(tile, position)
+    return tile
   })
   if (!root.equals(origin.root)) throw new Error(`tiles of batch ${batchId} do not give its root`)
   return {

@@ -1,4 +1,5 @@
-import type { StoredTile, TileKey } from '../store/read-tiles.ts'
+import type { HashedTile } from '../merkle/path.ts'
+import type { TileKey } from '../store/read-tiles.ts'
 
 export type TileCache = {
   /** The tile of each of `keys`, where one exists; those not held are read in one go. */
@@ -6,19 +7,19 @@ export type TileCache = {
 }
 
 /** undefined for a tile that does not exist, or that was not asked for. */
-export type TileAt = (key: TileKey) => StoredTile | undefined
+export type TileAt = (key: TileKey) => HashedTile | undefined
 
 /**
  * Least recently used tiles by number, of sealed batches only: such a batch's tiles never change, so nothing is ever
- * stale. A tile is at most 8,448 bytes.
+ * stale. A tile is at most 16,352 bytes.
  */
 export function createTileCache(
-  read: (keys: readonly TileKey[]) => Promise<(StoredTile | undefined)[]>,
+  read: (keys: readonly TileKey[]) => Promise<(HashedTile | undefined)[]>,
   maxTiles: number,
 ): TileCache {
-  const held = new Map<string, StoredTile>()
+  const held = new Map<string, HashedTile>()
 
-  function take(name: string): StoredTile | undefined {
+  function take(name: string): HashedTile | undefined {
     const tile = held.get(name)
     if (tile === undefined) return undefined
     held.delete(name)
@@ -26,7 +27,7 @@ export function createTileCache(
     return tile
   }
 
-  function put(name: string, tile: StoredTile): void {
+  function put(name: string, tile: HashedTile): void {
     held.set(name, tile)
     for (const oldest of held.keys()) {
       if (held.size <= maxTiles) break
@@ -36,7 +37,7 @@ export function createTileCache(
 
   return {
     async get(keys) {
-      const found = new Map<string, StoredTile>()
+      const found = new Map<string, HashedTile>()
       const missing = new Map<string, TileKey>()
       for (const key of keys) {
         const name = nameOf(key)

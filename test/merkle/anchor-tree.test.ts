@@ -4,7 +4,7 @@ import { MerkleTree } from 'merkletreejs'
 import { describe, expect, test } from 'vitest'
 import { toHex } from '../../src/core/hash.ts'
 import { anchorTree } from '../../src/merkle/anchor-tree.ts'
-import { foldPath, pathFromTiles } from '../../src/merkle/path.ts'
+import { foldPath } from '../../src/merkle/path.ts'
 import vectors from '../vectors/tree-raw.json' with { type: 'json' }
 import { buildBatch, nodesIn, recordHashes } from './batch.ts'
 
@@ -75,8 +75,8 @@ test('an anchor of 100,001 batches has a path for each', () => {
 test('a leaf\u2019s path and its batch\u2019s path, joined, lead from the leaf to the anchored root', () => {
   const batches = [1, 3, 300, 257].map((n, i) => ({ n, ...buildBatch(recordHashes(n, i)) }))
   const tree = anchorTree(Buffer.concat(batches.map((batch) => batch.root)))
-  for (const [b, { n, getPart }] of batches.entries()) {
-    const { leaf, path } = pathFromTiles(n - 1, n, getPart)
+  for (const [b, { n, pathOf }] of batches.entries()) {
+    const { leaf, path } = pathOf(n - 1)
     expect(foldPath(leaf, [...path, ...tree.pathOf(b)])).toEqual(tree.root)
   }
 })

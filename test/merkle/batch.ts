@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import keccak256 from 'keccak256'
-import { partOfTile, type TilePart } from '../../src/merkle/path.ts'
+import { hashTile, pathFromTiles, type TilePart } from '../../src/merkle/path.ts'
 import type { Tile } from '../../src/merkle/tree.ts'
 import { createTreeBuilder } from '../../src/merkle/tree.ts'
 
@@ -42,15 +42,37 @@ export function buildBatch(hashes: Uint8Array, chunks: readonly number[] = []) {
   }
   builder.push(hashes.subarray(from * 32))
   const { root, leafCount } = builder.finish()
-  /** As a store gives it that keeps group roots. */
-  const getPart = (level: number, index: number, position: number): TilePart => {
+  const tileAt = (level: number, index: number): StoredTile => {
     const tile = tiles.get(`${level}/${index}`)
     if (tile === undefined) throw new Error(`no tile ${level}/${index}`)
-    return partOfTile(tile, position)
+    return tile
   }
-  /** As one gives it that does not. */
-  const getWhole = (level: number, index: number): TilePart => {
-    return { nodes: tiles.get(`${level}/${index}`)!.nodes, groupRoots: new Uint8Array(0) }
+  /**
+   * By what is needed of each tile, as `change` leaves it.
+   * @param store with group roots, or as one sealed before there were any
+   */
+  const pathOf = (
+    leafIndex: number,
+    change: Change = (_id, part) => part,
+    store: 'groups' | 'whole' = 'groups',
+  ) => {
+    const partOf = (level: number, index: number) => {
+      const tile =
+        store === 'whole' ? { ...tileAt(level, index), groupRoots: new Uint8Array(0) } : tileAt(level, index)
+      return change(`${level}/${index}`, level === 0 ? partOfTile(tile, leafIndex % 256) : tile)
+    }
+    const lowest = partOf(0, Math.floor(leafIndex / 256))
+    return pathFromTiles(leafIndex, leafCount, lowest, (id) => hashTile(id, partOf(id.level, id.index)))
   }
-  return { root, leafCount, tiles, getPart, getWhole }
+  return { root, leafCount, tiles, pathOf }
+}
+
+type StoredTile = { nodes: Uint8Array; groupRoots: Uint8Array }
+type Change = (id: string, part: StoredTile) => StoredTile
+
+/** What a path that begins at `position` needs of a tile of record hashes. */
+function partOfTile(tile: StoredTile, position: number): TilePart {
+  if (tile.groupRoots.length === 0) return tile
+  const from = (position - (position % 32)) * 32
+  return { nodes: tile.nodes.subarray(from, from + 32 * 32), groupRoots: tile.groupRoots }
 }

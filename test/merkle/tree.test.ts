@@ -5,7 +5,7 @@ import { MerkleTree } from 'merkletreejs'
 import { describe, expect, test } from 'vitest'
 import { toHex } from '../../src/core/hash.ts'
 import { createKernel } from '../../src/merkle/kernel/kernel.ts'
-import { foldPath, leafOf, pathFromTiles, tilesOfPath } from '../../src/merkle/path.ts'
+import { foldPath, leafOf, tilesOfPath } from '../../src/merkle/path.ts'
 import { createTreeBuilder } from '../../src/merkle/tree.ts'
 import { buildBatch, nodesIn, recordHashes, referenceLeaf } from './batch.ts'
 
@@ -21,11 +21,11 @@ test('root and every path of random batches equal merkletreejs and verify with O
       const hashes = nodesIn(bytes)
       const leaves = hashes.map(referenceLeaf)
       const reference = referenceTree(leaves)
-      const { root, leafCount, getPart } = buildBatch(bytes)
+      const { root, leafCount, pathOf } = buildBatch(bytes)
       expect(leafCount).toBe(n)
       expect(root.equals(reference.getRoot())).toBe(true)
       for (const [i, hash] of hashes.entries()) {
-        const built = pathFromTiles(i, n, getPart)
+        const built = pathOf(i)
         const path = built.path.map(toHex)
         expect(built.root.equals(root) && built.leaf.equals(leaves[i]!)).toBe(true)
         expect(path).toEqual(reference.getHexProof(leaves[i]!, i))
@@ -72,10 +72,10 @@ test('the same hash many times is as many leaves, each with its own path', () =>
     const hashes = Array.from({ length: n }, (_, i) => (i % 3 === 2 ? b! : a!))
     const leaves = hashes.map(referenceLeaf)
     const reference = referenceTree(leaves)
-    const { root, getPart } = buildBatch(Buffer.concat(hashes))
+    const { root, pathOf } = buildBatch(Buffer.concat(hashes))
     expect(root).toEqual(reference.getRoot())
     for (let i = 0; i < n; i++) {
-      expect(pathFromTiles(i, n, getPart).path.map(toHex)).toEqual(reference.getHexProof(leaves[i]!, i))
+      expect(pathOf(i).path.map(toHex)).toEqual(reference.getHexProof(leaves[i]!, i))
     }
   }
 })
@@ -85,7 +85,7 @@ describe('at the edges of tiles', () => {
 
   test.each(sizes)('%i leaves have the tiles of the design and paths that lead to the root', (n) => {
     const bytes = recordHashes(n)
-    const { root, tiles, getPart, getWhole } = buildBatch(bytes)
+    const { root, tiles, pathOf } = buildBatch(bytes)
     const expected = new Map<string, number>()
     for (let level = 0, nodes = n; level === 0 || nodes > 1; level += 8, nodes = Math.ceil(nodes / 256)) {
       for (let index = 0; index * 256 < nodes; index++) {
@@ -99,17 +99,17 @@ describe('at the edges of tiles', () => {
 
     const around = [0, 1, 254, 255, 256, 257, 65_279, 65_280, 65_535, 65_536, n >>> 1, n - 2, n - 1]
     for (const i of around.filter((index) => index < n)) {
-      const { leaf, path, root: led } = pathFromTiles(i, n, getPart)
+      const { leaf, path, root: led } = pathOf(i)
       expect(leaf).toEqual(leafOf(bytes.subarray(i * 32, i * 32 + 32)))
       expect(led).toEqual(root)
       expect(foldPath(leaf, path)).toEqual(root)
-      const asked: { level: number; index: number }[] = []
-      pathFromTiles(i, n, (level, index, position) => {
-        asked.push({ level, index })
-        return getPart(level, index, position)
+      const asked: string[] = []
+      pathOf(i, (id, part) => {
+        asked.push(id)
+        return part
       })
-      expect(asked).toEqual(tilesOfPath(i, n))
-      expect(pathFromTiles(i, n, getWhole)).toEqual({ leaf, path, root })
+      expect(asked).toEqual(tilesOfPath(i, n).map(({ level, index }) => `${level}/${index}`))
+      expect(pathOf(i, (_id, part) => part, 'whole')).toEqual({ leaf, path, root })
     }
   })
 
@@ -147,10 +147,10 @@ describe('at the edges of tiles', () => {
 
 test('one leaf is its own root and needs no path', () => {
   const hash = recordHashes(1)
-  const { root, tiles, getPart } = buildBatch(hash)
+  const { root, tiles, pathOf } = buildBatch(hash)
   expect(root).toEqual(referenceLeaf(hash))
   expect([...tiles.keys()]).toEqual(['0/0'])
-  expect(pathFromTiles(0, 1, getPart)).toEqual({ leaf: root, path: [], root })
+  expect(pathOf(0)).toEqual({ leaf: root, path: [], root })
 })
 
 test('leaves come in order, each once, whatever the chunks', () => {

@@ -4,7 +4,7 @@ import type { TileKey } from '../../src/store/read-tiles.ts'
 
 const key = (index: number, level = 0): TileKey => ({ batchId: 1, level, index })
 
-const tile = (index: number) => ({ nodes: Buffer.from([index]), groupRoots: Buffer.alloc(0) })
+const tile = (index: number) => ({ levels: [Buffer.from([index])] })
 
 /** A cache over tiles 0 to 9 of level 0, and everything it asked for. */
 function cacheOf(maxTiles: number) {

@@ -3,7 +3,7 @@ import keccak256 from 'keccak256'
 import { MerkleTree } from 'merkletreejs'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { systemClock } from '../../src/core/ports.ts'
-import { leafOf, partOfTile, pathFromTiles } from '../../src/merkle/path.ts'
+import { hashTile, leafOf, pathFromTiles } from '../../src/merkle/path.ts'
 import { createProver } from '../../src/prove/prover.ts'
 import { mergeRuns, runsToMerge } from '../../src/seal/merge-runs.ts'
 import { sealBatch } from '../../src/seal/seal-batch.ts'
@@ -289,9 +289,7 @@ it('a tile sealed before there were group roots gives the same receipt', async (
   const pathsOf = (found: FoundLeaf[][]) =>
     found.map(([leaf]) => {
       const { leafIndex, leafCount } = leaf!.origin
-      return pathFromTiles(leafIndex, leafCount, (level, index, position) =>
-        level === 0 ? leaf!.part : partOfTile(above[index]!, position),
-      )
+      return pathFromTiles(leafIndex, leafCount, leaf!.part, (id) => hashTile(id, above[id.index]!))
     })
   const above = await readTiles(database.pool, [{ batchId: 1, level: 8, index: 0 }])
   const now = pathsOf(await read())
