@@ -40,7 +40,7 @@ describe('reads and ingest have connections of their own', () => {
       async () => {
         const { rows } = await watch.query(
           `select count(*) filter (where wait_event_type = 'Lock')::int as stuck, count(*)::int as all
-           from pg_stat_activity where application_name = $1`,
+           from pg_stat_activity where application_name = $1 and datname = current_database()`,
           [name],
         )
         return rows[0].all > 1 && rows[0].stuck === rows[0].all
