@@ -1,4 +1,5 @@
 /** One JSON-RPC request over HTTP, with the three ways it can end kept apart: a result, an answered error, neither. */
+import { abortAfter } from '../core/abort-after.ts'
 
 /** The endpoint answered with a JSON-RPC error object. */
 export class RpcAnswerError extends Error {
@@ -100,7 +101,7 @@ export function createJsonRpc(options: { url: string; timeoutMs: number }): Json
 
   async function call(method: string, params: readonly unknown[]): Promise<unknown> {
     const id = ++lastId
-    const signal = AbortSignal.any([closed.signal, AbortSignal.timeout(options.timeoutMs)])
+    const signal = abortAfter(options.timeoutMs, closed.signal)
     let response: Response
     let text: string
     try {

@@ -2,6 +2,7 @@
  * Holdfast's SDK. Producers: hashes or records in, durably accepted. Auditors: a hash in, its receipt out, checked here
  * against the chain without asking Holdfast.
  */
+import { abortAfter } from '../core/abort-after.ts'
 import type { AnchorReason, AnchorState, RecordStatus } from '../core/anchor-state.ts'
 import { canonicalJson, parseStrictJson } from '../core/canonical.ts'
 import { HoldfastError } from '../core/errors.ts'
@@ -188,7 +189,7 @@ export function createHoldfastClient(settings: ClientSettings): HoldfastClient {
     },
 
     async waitForReceipt(hash, { timeoutMs = 300_000, pollMs, signal } = {}) {
-      const deadline = AbortSignal.timeout(timeoutMs)
+      const deadline = abortAfter(timeoutMs)
       const either = signal === undefined ? deadline : AbortSignal.any([signal, deadline])
       let last = 'Nothing was heard of it'
       try {

@@ -1,6 +1,7 @@
 /**
  * HTTP to a Holdfast daemon: one call in, its response out, with retries and with problem documents as errors.
  */
+import { abortAfter } from '../core/abort-after.ts'
 import { ERRORS, type ErrorCode, type ErrorContext, HoldfastError } from '../core/errors.ts'
 
 export type Call = {
@@ -50,8 +51,7 @@ export function createRequester(settings: RequestSettings): Send {
     const headers: Record<string, string> = { accept: 'application/json, application/problem+json' }
     if (apiKey !== undefined) headers.authorization = `Bearer ${apiKey}`
     if (call.contentType !== undefined) headers['content-type'] = call.contentType
-    const timeout = AbortSignal.timeout(timeoutMs)
-    const signal = call.signal === undefined ? timeout : AbortSignal.any([call.signal, timeout])
+    const signal = call.signal === undefined ? abortAfter(timeoutMs) : abortAfter(timeoutMs, call.signal)
     let response: Response
     let text: string
     try {
