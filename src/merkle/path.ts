@@ -43,15 +43,22 @@ export function hashTile(
 ): HashedTile {
   const kernel = sharedKernel()
   kernel.nodes.set(nodes)
-  const levels = [Buffer.from(nodes)]
+  const levels = [ownCopy(nodes)]
   for (let count = nodes.length / HASH_BYTES; count > 1; ) {
     count = hashLevel(kernel, 0, 0, count)
-    levels.push(Buffer.from(kernel.nodes.subarray(0, count * HASH_BYTES)))
+    levels.push(ownCopy(kernel.nodes.subarray(0, count * HASH_BYTES)))
   }
   if (groupRoots.length > 0 && !levels[GROUP_LEVELS]?.equals(groupRoots)) {
     throw contradiction(id, 'contradicts its group roots')
   }
   return { levels }
+}
+
+/** In memory of its own: what is kept for long must not keep Node's pool, of which it would be a part, as well. */
+function ownCopy(bytes: Uint8Array): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length)
+  copy.set(bytes)
+  return copy
 }
 
 /**

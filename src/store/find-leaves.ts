@@ -84,9 +84,9 @@ function inOrder(leaves: FoundLeaf[]): FoundLeaf[] {
 
 /**
  * For each run, the one or two pages in which entries with the key can begin: the last that starts before it and, where
- * that does not end after it, the next. Of such a page the eight entries from the key's first place; or all, where the key has still more of them, or its
- * bytes happen to stand across two entries before. An entry counts only when the hash itself stands at its place in the
- * tile: eight bytes of a leaf may be another's, too.
+ * that does not end after it, the next. Of such a page the eight entries from the key's first place; or all, where the key
+ * has still more of them, or its bytes happen to stand across two entries before. An entry counts only when the hash itself
+ * stands at its place in the tile: eight bytes of a leaf may be another's, too.
  *
  * A tile without group roots (one group, or sealed before there were any) is read whole.
  */

@@ -23,6 +23,18 @@ it('aborts in time although the garbage collector has run meanwhile', async () =
   }
 })
 
+it('is not kept when nobody waits for it any more', async () => {
+  const forgotten = [
+    new WeakRef(abortAfter(60_000)),
+    new WeakRef(abortAfter(60_000, new AbortController().signal)),
+  ]
+  for (let i = 0; i < 5; i++) {
+    await pause(20)
+    collect()
+  }
+  expect(forgotten.map((ref) => ref.deref())).toEqual([undefined, undefined])
+})
+
 it('aborts with any other signal', async () => {
   const other = new AbortController()
   const waiting = reasonOf(abortAfter(60_000, other.signal))
