@@ -12,7 +12,7 @@ import { type Hex, toHex } from '../core/hash.ts'
 import { RECEIPT_FORMAT, type Receipt, type ReceiptAnchor, TREE_NAME } from '../core/receipt.ts'
 import { type HashedTile, hashTile, leafOf, pathFromTiles, tilesOfPath } from '../merkle/path.ts'
 import type { Pool } from '../store/database.ts'
-import { type BatchAnchor, type FoundLeaf, findLeaves } from '../store/find-leaves.ts'
+import { type BatchAnchor, type FoundLeaf, findEarliestLeaves, findLeaves } from '../store/find-leaves.ts'
 import { readTiles, type TileKey } from '../store/read-tiles.ts'
 import { createTileCache, type TileAt } from './tile-cache.ts'
 
@@ -73,11 +73,16 @@ export function createProver(deps: {
 
   /** The earliest leaf of each hash whose anchor stands, or else its earliest leaf; undefined when there is none. */
   async function locate(hashes: readonly Buffer[]): Promise<(FoundLeaf | undefined)[]> {
-    const found = await findLeaves(
-      pool,
-      hashes.map((hash) => ({ hash, leaf: leafOf(hash) })),
+    const records = hashes.map((hash) => ({ hash, leaf: leafOf(hash) }))
+    const earliest = await findEarliestLeaves(pool, records)
+    const waiting = records.filter((_, i) => earliest[i] && !earliest[i].anchors.some(stands))
+    if (waiting.length === 0) return earliest
+    // Pushed again, and anchored before what came first: seldom, and asked for only here.
+    const all = await findLeaves(pool, waiting)
+    const standing = new Map(
+      waiting.map(({ hash }, i) => [hash, all[i]!.find(({ anchors }) => anchors.some(stands))]),
     )
-    return found.map((leaves) => leaves.find(({ anchors }) => anchors.some(stands)) ?? leaves[0])
+    return earliest.map((leaf, i) => standing.get(hashes[i]!) ?? leaf)
   }
 
   /** The tiles above the lowest that receipts of these leaves need. They are few, and held after a while. */

@@ -18,7 +18,7 @@ const WRITE_BYTES = 2 ** 20
 /**
  * The runs to merge next: the oldest `fanOut` of the lowest tier that holds as many; null when there is nothing to
  * do. Size-tiered, so every entry is rewritten once a tier and the number of runs grows with the logarithm of the
- * number of batches.
+ * number of batches. The oldest, so that a tier stays older than the ones below it, as look-ups need it.
  */
 export function runsToMerge(runs: readonly RunInfo[], fanOut: number): RunInfo[] | null {
   const tiers = new Map<number, RunInfo[]>()

@@ -1,13 +1,14 @@
 /**
  * In: record hashes. Out: the leaves that stand for them, with everything that a receipt is made of but the tiles above
- * the lowest. One statement, however many hashes: several short ones would take longer than the work that they do.
- * Everything read here is immutable but the anchors.
+ * the lowest. One statement, however many hashes: several short ones would take longer than the work that they do. It
+ * looks for the earliest leaf in the oldest run first, and no further than it is found: most records are in the largest
+ * runs, which are the oldest. Everything read here is immutable but the anchors.
  */
 import pg from 'pg'
 import type { AnchorReason, AnchorState } from '../core/anchor-state.ts'
 import type { Pool } from './database.ts'
 import { ENTRY_BYTES, KEY_BYTES } from './leaf-index.ts'
-import { runPrepared } from './prepared.ts'
+import { type PreparedStatement, runPrepared } from './prepared.ts'
 import { asStoreError } from './unavailable.ts'
 
 /** A sealed record hash. */
@@ -51,17 +52,36 @@ export type BatchAnchor = {
 const LEAVES_A_HASH = 8
 const FEW_BYTES = ENTRY_BYTES * 8
 
+/** A record hash and its leaf, 32 bytes each. */
+export type SoughtRecord = { hash: Buffer; leaf: Buffer }
+
 /**
- * For each hash its leaves, the earliest first, at most eight; none when it is unknown or not sealed yet.
- * @param records each with its leaf, 32 bytes both
+ * The earliest leaf of each hash; undefined when it is unknown or not sealed yet.
  * @throws HoldfastError DATABASE_UNAVAILABLE
  */
-export async function findLeaves(
+export async function findEarliestLeaves(
   pool: Pool,
-  records: readonly { hash: Buffer; leaf: Buffer }[],
+  records: readonly SoughtRecord[],
+): Promise<(FoundLeaf | undefined)[]> {
+  const found = await find(pool, EARLIEST, records)
+  return found.map(([leaf]) => leaf)
+}
+
+/**
+ * For each hash its leaves, the earliest first, at most eight; none when it is unknown or not sealed yet.
+ * @throws HoldfastError DATABASE_UNAVAILABLE
+ */
+export function findLeaves(pool: Pool, records: readonly SoughtRecord[]): Promise<FoundLeaf[][]> {
+  return find(pool, ALL, records)
+}
+
+async function find(
+  pool: Pool,
+  statements: FindStatements,
+  records: readonly SoughtRecord[],
 ): Promise<FoundLeaf[][]> {
   const found: Map<string, FoundLeaf>[] = records.map(() => new Map())
-  for (const row of await askedFor(pool, records)) {
+  for (const row of await askedFor(pool, statements, records)) {
     const [position, batchId, leafIndex] = row
     const leaves = found[Number(position) - 1]!
     const place = `${batchId}/${leafIndex}`
@@ -82,6 +102,17 @@ function inOrder(leaves: FoundLeaf[]): FoundLeaf[] {
   return leaves.sort(({ origin: a }, { origin: b }) => a.batchId - b.batchId || a.leafIndex - b.leafIndex)
 }
 
+/** Which leaves of a hash: those of the runs in order of age up to the first that has one, or of all runs. */
+type Extent = { runs: string; order: string; limit: number }
+
+const EARLIEST_LEAF: Extent = {
+  runs: '(select id, tier from leaf_run order by tier desc, id)',
+  // As the runs come: the first leaf ends the search.
+  order: 'run.tier desc, run.id',
+  limit: 1,
+}
+const ALL_LEAVES: Extent = { runs: 'leaf_run', order: 'leaf.batch_id, leaf.leaf', limit: LEAVES_A_HASH }
+
 /**
  * For each run, the one or two pages in which entries with the key can begin: the last that starts before it and, where
  * that does not end after it, the next. Of such a page the eight entries from the key's first place; or all, where the key
@@ -90,15 +121,15 @@ function inOrder(leaves: FoundLeaf[]): FoundLeaf[] {
  *
  * A tile without group roots (one group, or sealed before there were any) is read whole.
  */
-const LEAVES_OF_KEY = `
-  select leaf.* from leaf_run left join lateral (
-    select entries from leaf_page where run_id = leaf_run.id
+const leavesOfKey = ({ runs, order, limit }: Extent) => `
+  select leaf.* from ${runs} run left join lateral (
+    select entries from leaf_page where run_id = run.id
       and first_entry <= k.key || '\\x0000000000000000'::bytea order by first_entry desc limit 1
   ) before on true
   cross join lateral (
     select before.entries where before.entries is not null
     union all
-    (select entries from leaf_page where run_id = leaf_run.id
+    (select entries from leaf_page where run_id = run.id
        and first_entry > k.key || '\\x0000000000000000'::bytea and first_entry <= k.key || '\\xffffffffffffffff'::bytea
        and (before.entries is null
          or substring(before.entries from length(before.entries) - ${ENTRY_BYTES - 1} for ${KEY_BYTES}) <= k.key)
@@ -123,9 +154,9 @@ const LEAVES_OF_KEY = `
       from tile where batch_id = e.batch_id and level = 0 and index = e.leaf / 256 offset 0
     ) t
     where substring(t.nodes from case when t.group_roots is null then e.leaf % 256 else e.leaf % 32 end * 32 + 1 for 32) = k.hash
-    limit ${LEAVES_A_HASH}
+    limit ${limit}
   ) leaf
-  order by leaf.batch_id, leaf.leaf limit ${LEAVES_A_HASH}`
+  order by ${order} limit ${limit}`
 
 /** A big-endian integer of an entry. */
 function int4At(offset: number): string {
@@ -133,13 +164,13 @@ function int4At(offset: number): string {
   return [0, 1, 2, 3].map(byte).join(' | ')
 }
 
-function findText(keys: string): string {
+function findText(keys: string, extent: Extent): string {
   return `
     select k.position, found.batch_id, found.leaf, found.nodes, found.group_roots, b.leaf_count, b.root,
       ${milliseconds('r.received_at')}, coalesce(s.name, 'unknown'),
       a.id, a.chain_id, a.registry, a.publisher, a.root, a.path, a.state, ${milliseconds('a.anchor_by')},
       a.transaction_hash, a.block_number, a.block_hash, ${milliseconds('a.block_time')}, a.reason
-    from ${keys} cross join lateral (${LEAVES_OF_KEY}) found
+    from ${keys} cross join lateral (${leavesOfKey(extent)}) found
     cross join lateral (select leaf_count, root from batch where id = found.batch_id offset 0) b
     cross join lateral (
       select source_id, received_at from arrival
@@ -155,13 +186,19 @@ function milliseconds(time: string): string {
   return `(extract(epoch from ${time}) * 1000)::float8`
 }
 
-const FIND_ONE = {
-  name: 'find-leaf',
-  text: findText('(values ($1::bytea, $2::bytea, 1)) k (key, hash, position)'),
+const ONE_KEY = '(values ($1::bytea, $2::bytea, 1)) k (key, hash, position)'
+const KEYS = 'unnest($1::bytea[], $2::bytea[]) with ordinality k (key, hash, position)'
+
+/** For one hash, which is what is asked most, and for several. */
+type FindStatements = { one: PreparedStatement; many: PreparedStatement }
+
+const EARLIEST: FindStatements = {
+  one: { name: 'find-earliest-leaf', text: findText(ONE_KEY, EARLIEST_LEAF) },
+  many: { name: 'find-earliest-leaves', text: findText(KEYS, EARLIEST_LEAF) },
 }
-const FIND_MANY = {
-  name: 'find-leaves',
-  text: findText('unnest($1::bytea[], $2::bytea[]) with ordinality k (key, hash, position)'),
+const ALL: FindStatements = {
+  one: { name: 'find-leaves-of-one', text: findText(ONE_KEY, ALL_LEAVES) },
+  many: { name: 'find-leaves', text: findText(KEYS, ALL_LEAVES) },
 }
 
 /** What `findText` selects, as text: first what is known of the leaf, then of an anchor of its batch, if it has one. */
@@ -195,14 +232,18 @@ type NoAnchor = [id: null]
 type Row = [...LeafFields, ...(AnchorFields | NoAnchor)]
 const LEAF_FIELDS = 9
 
-async function askedFor(pool: Pool, records: readonly { hash: Buffer; leaf: Buffer }[]): Promise<Row[]> {
+async function askedFor(
+  pool: Pool,
+  { one, many }: FindStatements,
+  records: readonly SoughtRecord[],
+): Promise<Row[]> {
   const keys = records.map(({ leaf }) => leaf.subarray(0, KEY_BYTES))
   const hashes = records.map(({ hash }) => hash)
   try {
     const rows =
       records.length === 1
-        ? await runPrepared(pool, FIND_ONE, [keys[0]!, hashes[0]!])
-        : await runPrepared(pool, FIND_MANY, [arrayOf(keys), arrayOf(hashes)])
+        ? await runPrepared(pool, one, [keys[0]!, hashes[0]!])
+        : await runPrepared(pool, many, [arrayOf(keys), arrayOf(hashes)])
     return rows as unknown as Row[]
   } catch (error) {
     throw asStoreError(error)

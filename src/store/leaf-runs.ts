@@ -66,7 +66,10 @@ export async function openRun(client: Connection, tier: number, bufferBytes?: nu
 
 export type RunInfo = { id: number; tier: number; entryCount: number; pageCount: number }
 
-/** All runs, oldest first within their tier. */
+/**
+ * All runs, oldest first within their tier. Whatever is in a run of a higher tier was sealed before what is in any of a
+ * lower one: look-ups for the earliest leaf rest on it.
+ */
 export async function listRuns(client: Connection | Pool): Promise<RunInfo[]> {
   const { rows } = await client.query<RunInfo>(
     'select id, tier, entry_count as "entryCount", page_count as "pageCount" from leaf_run order by tier, id',

@@ -9,7 +9,7 @@ import { mergeRuns, runsToMerge } from '../../src/seal/merge-runs.ts'
 import { sealBatch } from '../../src/seal/seal-batch.ts'
 import { startSealLoop } from '../../src/seal/seal-loop.ts'
 import { type Connection, type Database, openDatabase } from '../../src/store/database.ts'
-import { type FoundLeaf, findLeaves } from '../../src/store/find-leaves.ts'
+import { type FoundLeaf, findEarliestLeaves, findLeaves } from '../../src/store/find-leaves.ts'
 import { appendIntake, pendingChunks } from '../../src/store/intake.ts'
 import { listRuns } from '../../src/store/leaf-runs.ts'
 import { acquireLease, type Lease } from '../../src/store/leases.ts'
@@ -279,6 +279,52 @@ it('a hash whose entries begin where a page ends is found on the next page, too'
   const places = [5, 6, 7].map((leafIndex) => ({ batchId: 1, leafIndex }))
   expect(await placesOf([repeated])).toEqual([places])
   expect(await placesOf([repeated, repeated])).toEqual([places, places])
+})
+
+it('whatever was merged, a tier is older than the ones below it, and the earliest leaf of a hash is found', async () => {
+  const again = digest(9_999)
+  for (let batch = 1; batch <= 23; batch++) {
+    await push([...digests(batch * 10, 3), ...(batch > 1 ? [again, again] : [])])
+    await seal()
+    // As when the fan-out is configured anew, and with merges that come late.
+    if (batch % 4 === 3) while (await merge(batch < 12 ? 2 : 3));
+    if (batch > 1)
+      expect((await findEarliestLeaves(database.pool, recordsOf([again])))[0]!.origin.batchId).toBe(2)
+  }
+  const { rows } = await database.pool.query<{ from: number; to: number }>(
+    `select min(batch) as "from", max(batch) as "to" from (
+       select run.id, run.tier, ('x' || encode(substring(entries from at + 9 for 4), 'hex'))::bit(32)::int as batch
+       from leaf_run run join leaf_page on run_id = run.id, generate_series(0, length(entries) - 1, 16) at
+     ) entry group by id, tier order by tier desc, id`,
+  )
+  expect(rows.length).toBeGreaterThan(3)
+  expect(rows[0]!.from).toBe(1)
+  for (const [i, { from }] of rows.entries()) if (i > 0) expect(from).toBe(rows[i - 1]!.to + 1)
+
+  const hashes = [again, ...Array.from({ length: 23 }, (_, i) => digest((i + 1) * 10 + 1)), digest(5), again]
+  const all = await findLeaves(database.pool, recordsOf(hashes))
+  expect(all[0]).toHaveLength(8)
+  expect(all[0]![0]!.origin).toMatchObject({ batchId: 2, leafIndex: 3 })
+  expect(await findEarliestLeaves(database.pool, recordsOf(hashes))).toEqual(all.map(([first]) => first))
+  for (const [i, hash] of hashes.entries()) {
+    expect(await findEarliestLeaves(database.pool, recordsOf([hash]))).toEqual([all[i]![0]])
+  }
+})
+
+it('the earliest leaf is looked for no further than the oldest run that has one', async () => {
+  const again = digest(77)
+  await push([again, again, ...digests(0, 5)])
+  await seal()
+  await database.pool.query('delete from leaf_page')
+  const key = leafOf(again).subarray(0, 8)
+  // No merge leaves runs like these: they tell which of them is read.
+  await addRun([entryOf(key, 1, 1)])
+  await addRun([entryOf(key, 1, 0)])
+  const [one] = await findEarliestLeaves(database.pool, recordsOf([again]))
+  expect(one!.origin.leafIndex).toBe(1)
+  for (const leaf of await findEarliestLeaves(database.pool, recordsOf([again, again]))) {
+    expect(leaf!.origin.leafIndex).toBe(1)
+  }
 })
 
 it('a tile sealed before there were group roots gives the same receipt', async () => {
