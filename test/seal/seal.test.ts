@@ -279,6 +279,8 @@ it('a hash whose entries begin where a page ends is found on the next page, too'
   const places = [5, 6, 7].map((leafIndex) => ({ batchId: 1, leafIndex }))
   expect(await placesOf([repeated])).toEqual([places])
   expect(await placesOf([repeated, repeated])).toEqual([places, places])
+  const [earliest] = await findEarliestLeaves(database.pool, recordsOf([repeated]))
+  expect(earliest!.origin).toMatchObject(places[0]!)
 })
 
 it('whatever was merged, a tier is older than the ones below it, and the earliest leaf of a hash is found', async () => {
