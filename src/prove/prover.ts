@@ -1,6 +1,7 @@
 /**
  * In: a record hash. Out: where it stands, and its receipt once an anchor is mined. Reads only; every kind of thing
- * is one statement however many hashes are asked for.
+ * is one statement however many hashes are asked for; leaves are a second one where the earliest is in no anchor that
+ * stands.
  */
 import {
   type AnchorReason,
