@@ -11,7 +11,7 @@ const ROOMS = {
   seal: ['core', 'merkle', 'store'],
   anchor: ['core', 'merkle', 'store'],
   prove: ['core', 'merkle', 'store'],
-  notify: ['core', 'merkle', 'store'],
+
   verify: ['core'],
   http: ['core', 'ingest', 'prove', 'verify', 'store'],
   ops: ['core'],

@@ -1,7 +1,7 @@
 // The daemon as `holdfast serve` runs it, from dist/, in a process of its own. Beyond `serve`, the parent may ask for
 // a tick and is told of events: {type: 'tick', id} in; {type: 'ready' | 'ticked' | 'failed', …} out.
 import { parseConfig } from '../dist/config/load.js'
-import { startDaemon } from '../dist/daemon.js'
+import { startDaemon } from '../dist/daemon/start.js'
 import { createLogger } from '../dist/ops/logger.js'
 import { createMetrics } from '../dist/ops/metrics.js'
 

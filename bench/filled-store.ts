@@ -1,8 +1,8 @@
 /** A store of many sealed records and the daemon over it: what `seal`, `receipt` and `space` measure, made once. */
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Pool } from '../src/store/database.ts'
-import { appendIntake } from '../src/store/intake.ts'
-import { listRuns } from '../src/store/leaf-runs.ts'
+import type { Pool } from '../src/store/connection/database.ts'
+import { listRuns } from '../src/store/index/leaf-runs.ts'
+import { appendIntake } from '../src/store/intake/intake.ts'
 import { note } from './figure.ts'
 import { type HashSource, hashSource } from './hashes.ts'
 import { openStage, type RunningDaemon, type Stage, untilSealed, untilTrue } from './stage.ts'

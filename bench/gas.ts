@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { appendIntake } from '../src/store/intake.ts'
+import { appendIntake } from '../src/store/intake/intake.ts'
 import { figureOf } from './figure.ts'
 import { preload } from './filled-store.ts'
 import { hashSource } from './hashes.ts'

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { openDatabase } from '../src/store/database.ts'
+import { openDatabase } from '../src/store/connection/database.ts'
 import { figureOf, interleave, note, quantile } from './figure.ts'
 import type { FilledStore } from './filled-store.ts'
 import { load, requestHead } from './http-load.ts'

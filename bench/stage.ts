@@ -10,9 +10,9 @@ import { parseConfig } from '../src/config/load.ts'
 import { startAnvil } from '../src/dev/anvil.ts'
 import { startPostgres } from '../src/dev/postgres.ts'
 import { createLogger } from '../src/ops/logger.ts'
-import { openDatabase, type Pool } from '../src/store/database.ts'
-import { migrateToLatest } from '../src/store/migrate.ts'
-import { createSource } from '../src/store/sources.ts'
+import { openDatabase, type Pool } from '../src/store/connection/database.ts'
+import { migrateToLatest } from '../src/store/connection/migrate.ts'
+import { createSource } from '../src/store/intake/sources.ts'
 import { note } from './figure.ts'
 
 /** anvil's first account: a published key, with money on development chains only. */

@@ -1,5 +1,5 @@
 // Compiles AnchorRegistry.sol into contracts/build/AnchorRegistry.json (for people and block explorers) and
-// src/anchor/registry.generated.ts (for the daemon). The output is the same on every machine: the compiler is
+// src/anchor/contract/registry.generated.ts (for the daemon). The output is the same on every machine: the compiler is
 // pinned by package-lock.json, the settings below are fixed, and the metadata hash, which would move the CREATE2
 // address with every changed comment, is left out.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -45,7 +45,7 @@ write('build/AnchorRegistry.json', {
   standardJsonInput,
 })
 writeFileSync(
-  new URL('../src/anchor/registry.generated.ts', import.meta.url),
+  new URL('../src/anchor/contract/registry.generated.ts', import.meta.url),
   `// Written by contracts/build.mjs; do not edit.
 /** The CREATE2 deployer that stands at the same address on (nearly) every EVM chain. */
 export const REGISTRY_DEPLOYER = '${DEPLOYER}'

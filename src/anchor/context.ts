@@ -2,11 +2,11 @@ import type { Hindrance } from '../core/anchor-state.ts'
 import type { ChainConfig } from '../core/chain-config.ts'
 import type { Hex } from '../core/hash.ts'
 import type { Clock, Logger, Metrics } from '../core/ports.ts'
-import type { Pool } from '../store/database.ts'
-import type { Lease } from '../store/leases.ts'
-import type { Endpoints } from './endpoints.ts'
+import type { Pool } from '../store/connection/database.ts'
+import type { Lease } from '../store/connection/leases.ts'
 import type { AnchorTree } from './plan.ts'
-import type { Signer } from './signer.ts'
+import type { Endpoints } from './rpc/endpoints.ts'
+import type { Signer } from './signers/signer.ts'
 
 /** Something an auditor or an operator may want to hear of, told after it is committed. */
 export type AnchorEvent =

@@ -1,8 +1,8 @@
 /** Where people look for why something does not move: written when it changed, and only under the lease. */
 import type { AnchorReason, Hindrance } from '../core/anchor-state.ts'
-import { type Account, pauseAccount, readAccount, setWaitingReason } from '../store/accounts.ts'
-import { type Anchor, openAnchors, setAnchorReason } from '../store/anchors.ts'
-import { inLease } from '../store/lease-transaction.ts'
+import { type Account, pauseAccount, readAccount, setWaitingReason } from '../store/chain/accounts.ts'
+import { type Anchor, openAnchors, setAnchorReason } from '../store/chain/anchors.ts'
+import { inLease } from '../store/connection/lease-transaction.ts'
 import type { AnchorContext, PauseReason } from './context.ts'
 import { pausedHindrance } from './hindrances.ts'
 

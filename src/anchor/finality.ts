@@ -1,13 +1,13 @@
 import { toHex } from '../core/hash.ts'
-import type { Account } from '../store/accounts.ts'
-import { type Anchor, lastMinedAnchor, regressToSubmitted } from '../store/anchors.ts'
-import { noteUnmined } from '../store/attempts.ts'
-import { inLease } from '../store/lease-transaction.ts'
-import { finalizedHead } from './chain-reads.ts'
+import type { Account } from '../store/chain/accounts.ts'
+import { type Anchor, lastMinedAnchor, regressToSubmitted } from '../store/chain/anchors.ts'
+import { noteUnmined } from '../store/chain/attempts.ts'
+import { inLease } from '../store/connection/lease-transaction.ts'
 import type { AnchorContext } from './context.ts'
 import { pause } from './explain.ts'
 import { contradictsFinal, type Sight } from './inspect.ts'
-import { ContradictedAnswerError, isEndpointFault } from './json-rpc.ts'
+import { finalizedHead } from './rpc/chain-reads.ts'
+import { ContradictedAnswerError, isEndpointFault } from './rpc/json-rpc.ts'
 
 /**
  * The newest final anchor's block must stay. When every endpoint that has finalized that far says that it did not,

@@ -5,11 +5,11 @@ import {
   markMined,
   regressToPrepared,
   regressToSubmitted,
-} from '../store/anchors.ts'
-import { noteMined, noteUnmined, supersede } from '../store/attempts.ts'
-import type { Pool } from '../store/database.ts'
-import { inLease } from '../store/lease-transaction.ts'
-import type { Lease } from '../store/leases.ts'
+} from '../store/chain/anchors.ts'
+import { noteMined, noteUnmined, supersede } from '../store/chain/attempts.ts'
+import type { Pool } from '../store/connection/database.ts'
+import { inLease } from '../store/connection/lease-transaction.ts'
+import type { Lease } from '../store/connection/leases.ts'
 import type { Finding } from './inspect.ts'
 
 /** What became of an anchor: `freed` means that its nonce is finally spent on something else. */

@@ -1,11 +1,11 @@
 /** Why something is not done now, as operators and auditors read it. */
 import type { Hindrance } from '../core/anchor-state.ts'
-import type { Account } from '../store/accounts.ts'
-import type { Anchor } from '../store/anchors.ts'
-import type { Attempt } from '../store/attempts.ts'
+import type { Account } from '../store/chain/accounts.ts'
+import type { Anchor } from '../store/chain/anchors.ts'
+import type { Attempt } from '../store/chain/attempts.ts'
 import type { AnchorContext } from './context.ts'
-import type { Quote } from './fees.ts'
-import type { SendOutcome } from './send-outcome.ts'
+import type { Quote } from './fees/quote.ts'
+import type { SendOutcome } from './rpc/send-outcome.ts'
 
 export const WAITS_FOR_PREVIOUS: Hindrance = {
   reason: 'backlog',

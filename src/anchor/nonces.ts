@@ -1,15 +1,15 @@
 /** What to do when the chain's count of the account's transactions is not what Holdfast's own says it must be. */
 import type { Hindrance } from '../core/anchor-state.ts'
 import { toHex } from '../core/hash.ts'
-import type { Account } from '../store/accounts.ts'
-import { type Anchor, regressToPrepared } from '../store/anchors.ts'
-import { type Attempt, type AttemptOnNonce, attemptsOnNonces, supersede } from '../store/attempts.ts'
-import { inLease } from '../store/lease-transaction.ts'
-import { nonceAt, receiptOf } from './chain-reads.ts'
+import type { Account } from '../store/chain/accounts.ts'
+import { type Anchor, regressToPrepared } from '../store/chain/anchors.ts'
+import { type Attempt, type AttemptOnNonce, attemptsOnNonces, supersede } from '../store/chain/attempts.ts'
+import { inLease } from '../store/connection/lease-transaction.ts'
 import type { AnchorContext } from './context.ts'
 import { explain, pause } from './explain.ts'
 import type { Sight } from './inspect.ts'
-import { ContradictedAnswerError, isEndpointFault } from './json-rpc.ts'
+import { nonceAt, receiptOf } from './rpc/chain-reads.ts'
+import { ContradictedAnswerError, isEndpointFault } from './rpc/json-rpc.ts'
 import { sendAttempt } from './submit.ts'
 
 /**

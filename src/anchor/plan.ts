@@ -1,9 +1,9 @@
 import type { ChainConfig } from '../core/chain-config.ts'
-import { insertAnchor, unanchoredBatches } from '../store/anchors.ts'
-import type { Pool } from '../store/database.ts'
-import { inLease } from '../store/lease-transaction.ts'
-import type { Lease } from '../store/leases.ts'
-import { registryOf } from './registry.ts'
+import { insertAnchor, unanchoredBatches } from '../store/chain/anchors.ts'
+import type { Pool } from '../store/connection/database.ts'
+import { inLease } from '../store/connection/lease-transaction.ts'
+import type { Lease } from '../store/connection/leases.ts'
+import { registryOf } from './contract/registry.ts'
 
 /** A Merkle tree over batch roots; `roots` is n x 32 bytes, `pathOf` gives siblings, lowest first. */
 export type AnchorTree = (roots: Uint8Array) => { root: Buffer; pathOf(index: number): Buffer[] }

@@ -1,12 +1,13 @@
 /** What to do for an anchor whose transaction is in no block: send the stored bytes again, outbid them, or say why not. */
 import type { Hindrance } from '../core/anchor-state.ts'
 import { HoldfastError } from '../core/errors.ts'
-import type { Account } from '../store/accounts.ts'
-import type { Anchor } from '../store/anchors.ts'
-import type { Attempt } from '../store/attempts.ts'
+import type { Account } from '../store/chain/accounts.ts'
+import type { Anchor } from '../store/chain/anchors.ts'
+import type { Attempt } from '../store/chain/attempts.ts'
 import type { AnchorContext } from './context.ts'
 import { explain } from './explain.ts'
-import { quoteFees, raiseOffer } from './fees.ts'
+import { quoteFees, raiseOffer } from './fees/quote.ts'
+import { spendingHindrance } from './fees/spending.ts'
 import {
   olderKeyHindrance,
   overCapHindrance,
@@ -15,9 +16,8 @@ import {
   stuckHindrance,
 } from './hindrances.ts'
 import { livingAttempts, type Sight } from './inspect.ts'
-import { isEndpointFault } from './json-rpc.ts'
-import { classifyWording, type SendOutcome } from './send-outcome.ts'
-import { spendingHindrance } from './spending.ts'
+import { isEndpointFault } from './rpc/json-rpc.ts'
+import { classifyWording, type SendOutcome } from './rpc/send-outcome.ts'
 import {
   MAX_GAS_DOUBLINGS,
   noopPayload,

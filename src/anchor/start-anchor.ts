@@ -1,16 +1,16 @@
 /** What to do for an anchor that has no living transaction: sign its first one, or say why not. */
 import type { Hindrance } from '../core/anchor-state.ts'
-import { type Account, forgetResumed, readAccount } from '../store/accounts.ts'
-import { type Anchor, lastMinedAnchor } from '../store/anchors.ts'
-import type { Attempt } from '../store/attempts.ts'
-import { inLease } from '../store/lease-transaction.ts'
-import { blockAt, hasCode, nonceAt } from './chain-reads.ts'
+import { type Account, forgetResumed, readAccount } from '../store/chain/accounts.ts'
+import { type Anchor, lastMinedAnchor } from '../store/chain/anchors.ts'
+import type { Attempt } from '../store/chain/attempts.ts'
+import { inLease } from '../store/connection/lease-transaction.ts'
 import type { AnchorContext } from './context.ts'
 import { explain, pause } from './explain.ts'
-import { type Quote, quoteFees } from './fees.ts'
+import { type Quote, quoteFees } from './fees/quote.ts'
+import { spendingHindrance } from './fees/spending.ts'
 import { overCapHindrance, pausedHindrance, refusalHindrance } from './hindrances.ts'
 import type { Sight } from './inspect.ts'
-import { spendingHindrance } from './spending.ts'
+import { blockAt, hasCode, nonceAt } from './rpc/chain-reads.ts'
 import { firstPayload, MAX_GAS_DOUBLINGS, type Payload, submitAnchor } from './submit.ts'
 
 /** A registry call that failed is tried with twice the gas; failing again, the account is paused. */

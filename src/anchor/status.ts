@@ -1,10 +1,16 @@
 import type { AnchorReason, AnchorState } from '../core/anchor-state.ts'
 import type { ChainConfig } from '../core/chain-config.ts'
 import { type Hex, toHex } from '../core/hash.ts'
-import { readAccount } from '../store/accounts.ts'
-import { type Anchor, anchorBacklog, type Backlog, lastMinedAnchor, openAnchors } from '../store/anchors.ts'
-import type { Pool } from '../store/database.ts'
-import type { EndpointHealth } from './endpoint.ts'
+import { readAccount } from '../store/chain/accounts.ts'
+import {
+  type Anchor,
+  anchorBacklog,
+  type Backlog,
+  lastMinedAnchor,
+  openAnchors,
+} from '../store/chain/anchors.ts'
+import type { Pool } from '../store/connection/database.ts'
+import type { EndpointHealth } from './rpc/endpoint.ts'
 
 export type AnchorSummary = {
   id: number

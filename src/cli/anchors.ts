@@ -1,20 +1,26 @@
 /** `holdfast anchors`: what an operator sees of them, and the wishes that the daemon with the lease carries out. */
-import { nonceAt } from '../anchor/chain-reads.ts'
-import { createEndpoints } from '../anchor/endpoints.ts'
+import { nonceAt } from '../anchor/rpc/chain-reads.ts'
+import { createEndpoints } from '../anchor/rpc/endpoints.ts'
+import { createSigner } from '../anchor/signers/open.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
-import { secretsOf } from '../config/secrets.ts'
+import { readSigner, secretsOf } from '../config/secrets.ts'
 import { HoldfastError } from '../core/errors.ts'
 import { toHex } from '../core/hash.ts'
 import { noMetrics, systemClock } from '../core/ports.ts'
 import { createLogger } from '../ops/logger.ts'
-import { createSigner } from '../signer.ts'
-import { resumeAccount } from '../store/accounts.ts'
-import { type Anchor, type AnchorWish, listAnchors, readAnchor, setAnchorWish } from '../store/anchors.ts'
-import { type Attempt, attemptsOf } from '../store/attempts.ts'
-import type { Pool } from '../store/database.ts'
-import { leaseHolder } from '../store/leases.ts'
-import { type AccountSummary, listAccounts } from '../store/list-accounts.ts'
+import { resumeAccount } from '../store/chain/accounts.ts'
+import {
+  type Anchor,
+  type AnchorWish,
+  listAnchors,
+  readAnchor,
+  setAnchorWish,
+} from '../store/chain/anchors.ts'
+import { type Attempt, attemptsOf } from '../store/chain/attempts.ts'
+import { type AccountSummary, listAccounts } from '../store/chain/list-accounts.ts'
+import type { Pool } from '../store/connection/database.ts'
+import { leaseHolder } from '../store/connection/leases.ts'
 import { withDatabase } from './database-url.ts'
 
 const DEFAULT_LIMIT = 20
@@ -132,7 +138,7 @@ function notUnderWay({ id, chainId, reason, detail }: Anchor, kind: AnchorWish):
 
 async function requireConfiguredKey(anchor: Anchor, newest: Attempt, kind: AnchorWish): Promise<void> {
   const { chain } = configured(anchor.chainId, `whether anchor ${anchor.id} can be replaced`)
-  const { address } = await createSigner(chain.signer, process.env)
+  const { address } = await createSigner(readSigner(chain.signer, process.env))
   if (newest.address === address) return
   const text = `The transaction of anchor ${anchor.id} was signed by ${newest.address}, and the configured key is ${address}: only the old key can ${kind} it. Its stored bytes are sent again until they are mined, and other anchors do not wait for it. To ${kind} it, configure the old key, restart the daemon, and ask again.`
   throw new HoldfastError('INVALID_REQUEST', text)

@@ -1,7 +1,7 @@
 import { loadConfig } from '../config/load.ts'
 import { HoldfastError } from '../core/errors.ts'
-import { type Database, openDatabase } from '../store/database.ts'
-import { isDatabaseUnavailable } from '../store/unavailable.ts'
+import { type Database, openDatabase } from '../store/connection/database.ts'
+import { isDatabaseUnavailable } from '../store/connection/unavailable.ts'
 
 /** SQLSTATEs of a server that answers but lets this user, or this database's name, not in. */
 const NOT_LET_IN = /^(28|3D000|42501)/

@@ -1,13 +1,13 @@
-import { deployRegistry } from '../anchor/deploy.ts'
-import { createEndpoints } from '../anchor/endpoints.ts'
+import { deployRegistry } from '../anchor/contract/deploy.ts'
+import { createEndpoints } from '../anchor/rpc/endpoints.ts'
+import { createSigner } from '../anchor/signers/open.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
-import { secretsOf } from '../config/secrets.ts'
+import { readSigner, secretsOf } from '../config/secrets.ts'
 import { type Logger, noMetrics, systemClock } from '../core/ports.ts'
 import { createLogger } from '../ops/logger.ts'
-import { createSigner } from '../signer.ts'
-import { openDatabase, type Pool } from '../store/database.ts'
-import { requireMigrated } from '../store/migrate.ts'
+import { openDatabase, type Pool } from '../store/connection/database.ts'
+import { requireMigrated } from '../store/connection/migrate.ts'
 
 const RPC_TIMEOUT_MS = 10_000
 
@@ -53,7 +53,7 @@ async function deployOn(
   })
   try {
     await endpoints.requireChain()
-    const signer = await createSigner(chain.signer, env)
+    const signer = await createSigner(readSigner(chain.signer, env))
     const { address, transactionHash } = await deployRegistry({
       endpoints,
       chainId,

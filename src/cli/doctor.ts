@@ -1,7 +1,7 @@
 import { loadConfig } from '../config/load.ts'
 import { HoldfastError } from '../core/errors.ts'
-import { examine } from '../doctor.ts'
-import type { Finding } from '../doctor-verdict.ts'
+import { examine } from '../doctor/examine.ts'
+import type { Finding } from '../doctor/verdict.ts'
 
 /** Prints a line a check. Exit status: 0 when none failed, 1 otherwise. */
 export async function doctor(options: { json?: boolean }): Promise<void> {

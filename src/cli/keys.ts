@@ -1,5 +1,5 @@
 import { HoldfastError } from '../core/errors.ts'
-import { createSource, listSources, revokeSource } from '../store/sources.ts'
+import { createSource, listSources, revokeSource } from '../store/intake/sources.ts'
 import { withDatabase } from './database-url.ts'
 
 export async function createKey(name: string, options: { scope?: string[] }): Promise<void> {

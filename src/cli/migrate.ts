@@ -1,4 +1,4 @@
-import { migrateToLatest } from '../store/migrate.ts'
+import { migrateToLatest } from '../store/connection/migrate.ts'
 import { onDatabase } from './database-url.ts'
 
 export async function migrate(): Promise<void> {

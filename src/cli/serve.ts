@@ -1,6 +1,6 @@
 import { loadConfig } from '../config/load.ts'
 import { describeConfig, secretsOf } from '../config/secrets.ts'
-import { startDaemon } from '../daemon.ts'
+import { startDaemon } from '../daemon/start.ts'
 import { createLogger } from '../ops/logger.ts'
 import { createMetrics } from '../ops/metrics.ts'
 import { createShutdown } from '../ops/shutdown.ts'

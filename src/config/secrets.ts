@@ -28,10 +28,7 @@ export function readPrivateKey(signer: SignerOf<'privateKey'>, env: Environment)
  * An encrypted keystore as it stands in its file, and the passphrase, without the line end that editors put after it.
  * @throws HoldfastError INVALID_CONFIG when either is missing or the file is not JSON
  */
-export function readKeystore(
-  signer: SignerOf<'keystore'>,
-  env: Environment,
-): { json: string; passphrase: string } {
+function readKeystore(signer: SignerOf<'keystore'>, env: Environment): { json: string; passphrase: string } {
   const json = readText(signer.file, 'keystore')
   try {
     JSON.parse(json)
@@ -46,7 +43,7 @@ export function readKeystore(
  * The PEM files by which a remote signer and this side know each other.
  * @throws HoldfastError INVALID_CONFIG when one cannot be read or does not fit
  */
-export function readTls(signer: SignerOf<'remote'>): {
+function readTls(signer: SignerOf<'remote'>): {
   ca: string | undefined
   cert: string | undefined
   key: string | undefined
@@ -66,6 +63,24 @@ export function readTls(signer: SignerOf<'remote'>): {
     throw new HoldfastError('INVALID_CONFIG', `caFile, certFile or keyFile is not usable PEM: ${code}.`)
   }
   return tls
+}
+
+/**
+ * A chain's signer with its secrets read, for `createSigner` of `anchor/`. Secrets appear in no error.
+ * @param env where secrets are looked up, usually `process.env`
+ * @throws HoldfastError INVALID_CONFIG for missing or wrong secrets
+ */
+export function readSigner(signer: SignerConfig, env: Environment) {
+  switch (signer.type) {
+    case 'privateKey':
+      return { type: signer.type, privateKey: readPrivateKey(signer, env) }
+    case 'keystore':
+      return { type: signer.type, ...readKeystore(signer, env) }
+    case 'remote':
+      return { ...signer, ...readTls(signer) }
+    case 'awsKms':
+      return signer
+  }
 }
 
 function readSecret(

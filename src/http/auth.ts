@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import { HoldfastError } from '../core/errors.ts'
 import type { Clock } from '../core/ports.ts'
-import { hashApiKey, type Scope, type Source } from '../store/sources.ts'
+import { hashApiKey, type Scope, type Source } from '../store/intake/sources.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {

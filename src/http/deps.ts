@@ -1,8 +1,8 @@
 import type { Clock, Logger, Metrics } from '../core/ports.ts'
 import type { IntakeQueue } from '../ingest/intake-queue.ts'
 import type { Prover } from '../prove/prover.ts'
-import type { AnchorRow, BatchRow, Page } from '../store/read-lists.ts'
-import type { Source } from '../store/sources.ts'
+import type { AnchorRow, BatchRow, Page } from '../store/chain/read-lists.ts'
+import type { Source } from '../store/intake/sources.ts'
 import type { VerifyResult } from '../verify/verify-receipt.ts'
 
 /** Everything that the HTTP server needs and does not make itself. */

@@ -5,7 +5,7 @@
 import type { FastifySchema } from 'fastify'
 import { ANCHOR_REASONS, ANCHOR_STATES } from '../core/anchor-state.ts'
 import { ERRORS } from '../core/errors.ts'
-import { MAX_HASHES, MAX_RECORDS } from './parse-items.ts'
+import { MAX_HASHES, MAX_RECORDS } from './records/parse-items.ts'
 
 type Json = Record<string, unknown>
 

@@ -12,9 +12,14 @@ import {
 import { type Hex, toHex } from '../core/hash.ts'
 import { RECEIPT_FORMAT, type Receipt, type ReceiptAnchor, TREE_NAME } from '../core/receipt.ts'
 import { type HashedTile, hashTile, leafOf, pathFromTiles, tilesOfPath } from '../merkle/path.ts'
-import type { Pool } from '../store/database.ts'
-import { type BatchAnchor, type FoundLeaf, findEarliestLeaves, findLeaves } from '../store/find-leaves.ts'
-import { readTiles, type TileKey } from '../store/read-tiles.ts'
+import type { Pool } from '../store/connection/database.ts'
+import {
+  type BatchAnchor,
+  type FoundLeaf,
+  findEarliestLeaves,
+  findLeaves,
+} from '../store/index/find-leaves.ts'
+import { readTiles, type TileKey } from '../store/sealed/read-tiles.ts'
 import { createTileCache, type TileAt } from './tile-cache.ts'
 
 export type RecordView = {

@@ -1,5 +1,5 @@
 import type { HashedTile } from '../merkle/path.ts'
-import type { TileKey } from '../store/read-tiles.ts'
+import type { TileKey } from '../store/sealed/read-tiles.ts'
 
 export type TileCache = {
   /** The tile of each of `keys`, where one exists; those not held are read in one go. */

@@ -1,4 +1,4 @@
-import { ENTRY_BYTES } from '../store/leaf-index.ts'
+import { ENTRY_BYTES } from '../store/index/leaf-index.ts'
 
 export type EntrySorter = {
   /** Takes n x 32-byte leaves that stand at `firstLeaf` and after in the batch. */

@@ -4,11 +4,11 @@
  * COMMIT, the old runs stand.
  */
 import { HoldfastError } from '../core/errors.ts'
-import { type CopyMemory, createCopyMemory } from '../store/copy-out.ts'
-import type { Connection } from '../store/database.ts'
-import { ENTRY_BYTES } from '../store/leaf-index.ts'
-import { deleteRuns, openRun, type RunInfo, readPages } from '../store/leaf-runs.ts'
-import { type Lease, requireLease } from '../store/leases.ts'
+import { type CopyMemory, createCopyMemory } from '../store/connection/copy-out.ts'
+import type { Connection } from '../store/connection/database.ts'
+import { type Lease, requireLease } from '../store/connection/leases.ts'
+import { ENTRY_BYTES } from '../store/index/leaf-index.ts'
+import { deleteRuns, openRun, type RunInfo, readPages } from '../store/index/leaf-runs.ts'
 import { createPace, SLICE_BYTES } from './pace.ts'
 
 /** A megabyte each: every read and every write is a turn of an event loop that sealing shares. */

@@ -1,4 +1,4 @@
-import { ENTRY_BYTES, PAGE_ENTRIES } from '../store/leaf-index.ts'
+import { ENTRY_BYTES, PAGE_ENTRIES } from '../store/index/leaf-index.ts'
 
 /** Index entries are handed to the database this many bytes at a time, 500 KB. */
 export const SLICE_BYTES = PAGE_ENTRIES * 128 * ENTRY_BYTES

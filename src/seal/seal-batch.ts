@@ -4,13 +4,13 @@
  * reads the same chunks; killed after, everything has.
  */
 import { createTreeBuilder } from '../merkle/tree.ts'
-import { copyArrivals, insertBatch, nextBatch, openTiles } from '../store/batches.ts'
-import { createCopyMemory } from '../store/copy-out.ts'
-import type { Connection } from '../store/database.ts'
-import { deleteChunks, type PendingChunk, readChunkHashes } from '../store/intake.ts'
-import { ENTRY_BYTES } from '../store/leaf-index.ts'
-import { openRun } from '../store/leaf-runs.ts'
-import { type Lease, requireLease } from '../store/leases.ts'
+import { createCopyMemory } from '../store/connection/copy-out.ts'
+import type { Connection } from '../store/connection/database.ts'
+import { type Lease, requireLease } from '../store/connection/leases.ts'
+import { ENTRY_BYTES } from '../store/index/leaf-index.ts'
+import { openRun } from '../store/index/leaf-runs.ts'
+import { deleteChunks, type PendingChunk, readChunkHashes } from '../store/intake/intake.ts'
+import { copyArrivals, insertBatch, nextBatch, openTiles } from '../store/sealed/batches.ts'
 import { createEntrySorter } from './index-entries.ts'
 import { createPace, SLICE_BYTES } from './pace.ts'
 

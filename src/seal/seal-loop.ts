@@ -1,15 +1,20 @@
 import type { Clock, Logger } from '../core/ports.ts'
-import { besideAbandoned } from '../store/abandoned.ts'
-import { type Connection, type Database, LEAST_ABANDONED_MS, type Pool } from '../store/database.ts'
+import { besideAbandoned } from '../store/connection/abandoned.ts'
+import {
+  type Connection,
+  type Database,
+  LEAST_ABANDONED_MS,
+  type Pool,
+} from '../store/connection/database.ts'
+import { acquireLease, type Lease, releaseLease, renewLease } from '../store/connection/leases.ts'
+import { listRuns, reclaimPages } from '../store/index/leaf-runs.ts'
 import {
   newestChunkId,
   oldestChunkId,
   type PendingChunk,
   pendingChunks,
   reclaimChunks,
-} from '../store/intake.ts'
-import { listRuns, reclaimPages } from '../store/leaf-runs.ts'
-import { acquireLease, type Lease, releaseLease, renewLease } from '../store/leases.ts'
+} from '../store/intake/intake.ts'
 import { mergeRuns, runsToMerge } from './merge-runs.ts'
 import { type Sealed, sealBatch } from './seal-batch.ts'
 

@@ -3,7 +3,7 @@ import { constants, setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { faultAt } from '../core/fault-point.ts'
 import { type Logger, systemClock } from '../core/ports.ts'
-import { openDatabase } from '../store/database.ts'
+import { openDatabase } from '../store/connection/database.ts'
 import { type SealOptions, startSealLoop } from './seal-loop.ts'
 
 export type SealWorkerData = {

@@ -1,8 +1,8 @@
 import type pg from 'pg'
 import { afterEach, describe, expect, it } from 'vitest'
 import { toHex } from '../../src/core/hash.ts'
-import { inLease } from '../../src/store/lease-transaction.ts'
-import { acquireLease } from '../../src/store/leases.ts'
+import { inLease } from '../../src/store/connection/lease-transaction.ts'
+import { acquireLease } from '../../src/store/connection/leases.ts'
 import { until } from '../support/wait.ts'
 import { createStage, type Stage } from './support/harness.ts'
 

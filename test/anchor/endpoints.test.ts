@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { createEndpoint, endpointNames } from '../../src/anchor/endpoint.ts'
+import { createEndpoint, endpointNames } from '../../src/anchor/rpc/endpoint.ts'
 import { toHex } from '../../src/core/hash.ts'
 import { noMetrics, systemClock } from '../../src/core/ports.ts'
 import { startTestAnvil, type TestAnvil } from '../support/anvil.ts'

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { toHex } from '../../src/core/hash.ts'
-import { setAnchorWish } from '../../src/store/anchors.ts'
+import { setAnchorWish } from '../../src/store/chain/anchors.ts'
 import { until } from '../support/wait.ts'
 import { createStage, PUBLISHER, type Stage } from './support/harness.ts'
 

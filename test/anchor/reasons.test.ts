@@ -1,6 +1,6 @@
 import { Transaction } from 'ethers'
 import { afterEach, describe, expect, it } from 'vitest'
-import { privateKeySigner } from '../../src/anchor/signer.ts'
+import { privateKeySigner } from '../../src/anchor/signers/signer.ts'
 import type { ChainConfig } from '../../src/core/chain-config.ts'
 import { HoldfastError } from '../../src/core/errors.ts'
 import { toHex } from '../../src/core/hash.ts'

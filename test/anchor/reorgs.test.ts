@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { toHex } from '../../src/core/hash.ts'
-import { resumeAccount } from '../../src/store/accounts.ts'
+import { resumeAccount } from '../../src/store/chain/accounts.ts'
 import { until } from '../support/wait.ts'
 import { createStage, PUBLISHER, type Stage } from './support/harness.ts'
 

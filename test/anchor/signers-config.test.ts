@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { encryptKeystoreJson } from 'ethers'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createSigner } from '../../src/anchor/signers/open.ts'
 import { loadConfig, parseConfig } from '../../src/config/load.ts'
-import { describeConfig, secretsOf } from '../../src/config/secrets.ts'
-import { createSigner } from '../../src/signer.ts'
+import { describeConfig, readSigner, secretsOf } from '../../src/config/secrets.ts'
 import { DEV_ACCOUNTS } from '../support/anvil.ts'
 
 const [{ address, privateKey }] = DEV_ACCOUNTS
@@ -59,7 +59,7 @@ describe('the signer of a configuration', () => {
     for (const place of places) {
       const env = { ...base, HOLDFAST_KEYSTORE_FILE: await keystore(), ...place }
       const config = loadConfig(env)
-      expect((await createSigner(config.chains[0]!.signer, env)).address).toBe(address)
+      expect((await createSigner(readSigner(config.chains[0]!.signer, env))).address).toBe(address)
       expect(JSON.stringify(describeConfig(config))).not.toContain(PASSPHRASE)
       expect(secretsOf(config, env)).toContain(PASSPHRASE)
     }
@@ -72,7 +72,7 @@ describe('the signer of a configuration', () => {
       HOLDFAST_SIGNER_ADDRESS: address.toLowerCase(),
     }
     const config = loadConfig(env)
-    expect((await createSigner(config.chains[0]!.signer, env)).address).toBe(address)
+    expect((await createSigner(readSigner(config.chains[0]!.signer, env))).address).toBe(address)
     const shown = JSON.stringify(describeConfig(config))
     for (const secret of ['hunter22', '0123456789abcdef0123']) {
       expect(shown).not.toContain(secret)
@@ -84,7 +84,7 @@ describe('the signer of a configuration', () => {
     const env = { ...base, HOLDFAST_KMS_KEY_ID: 'alias/holdfast', HOLDFAST_SIGNER_ADDRESS: address }
     const { signer } = loadConfig(env).chains[0]!
     expect(signer).toEqual({ type: 'awsKms', keyId: 'alias/holdfast', address })
-    expect((await createSigner(signer, env)).address).toBe(address)
+    expect((await createSigner(readSigner(signer, env))).address).toBe(address)
   })
 
   it('is refused at start, with its place, when something of it is missing or wrong', async () => {

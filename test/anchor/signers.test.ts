@@ -5,16 +5,16 @@ import { inspect } from 'node:util'
 import { encryptKeystoreJson, SigningKey, Transaction } from 'ethers'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { kmsSigner } from '../../src/anchor/signers/aws-kms.ts'
+import { lowSignatureOfDer } from '../../src/anchor/signers/ecdsa.ts'
+import { keystoreSigner } from '../../src/anchor/signers/keystore.ts'
+import { remoteSigner } from '../../src/anchor/signers/remote.ts'
 import {
   privateKeySigner,
   type Signer,
   signChecked,
   type UnsignedTransaction,
-} from '../../src/anchor/signer.ts'
-import { kmsSigner } from '../../src/anchor/signers/aws-kms.ts'
-import { lowSignatureOfDer } from '../../src/anchor/signers/ecdsa.ts'
-import { keystoreSigner } from '../../src/anchor/signers/keystore.ts'
-import { remoteSigner } from '../../src/anchor/signers/remote.ts'
+} from '../../src/anchor/signers/signer.ts'
 import { toHex } from '../../src/core/hash.ts'
 import { DEV_ACCOUNTS } from '../support/anvil.ts'
 import { until } from '../support/wait.ts'

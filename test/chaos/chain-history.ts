@@ -1,5 +1,5 @@
 import { id, Transaction } from 'ethers'
-import { REGISTRY_ADDRESS } from '../../src/anchor/registry.generated.ts'
+import { REGISTRY_ADDRESS } from '../../src/anchor/contract/registry.generated.ts'
 import { type ChaosStage, PUBLISHER } from './stage.ts'
 
 /** What the canonical chain holds of the publisher, read from the chain alone. */

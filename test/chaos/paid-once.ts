@@ -1,4 +1,4 @@
-import type { Pool } from '../../src/store/database.ts'
+import type { Pool } from '../../src/store/connection/database.ts'
 import { type ChainHistory, rootInCall, sentTransactions } from './chain-history.ts'
 import type { ChaosStage } from './stage.ts'
 

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { REGISTRY_ADDRESS } from '../../src/anchor/registry.generated.ts'
+import { REGISTRY_ADDRESS } from '../../src/anchor/contract/registry.generated.ts'
 import type { Receipt, ReceiptAnchor } from '../../src/core/receipt.ts'
 import { isUnderRoot, leafOfHash } from '../../src/verify/check-path.ts'
 import { parseReceipt } from '../../src/verify/parse-receipt.ts'

@@ -9,14 +9,14 @@ import {
   REGISTRY_BYTECODE,
   REGISTRY_DEPLOYER,
   REGISTRY_SALT,
-} from '../../src/anchor/registry.generated.ts'
+} from '../../src/anchor/contract/registry.generated.ts'
 import { startAnvil } from '../../src/dev/anvil.ts'
 import { findFreePort } from '../../src/dev/ports.ts'
 import { type Postgres, startPostgres } from '../../src/dev/postgres.ts'
 import { callRpc } from '../../src/dev/rpc.ts'
-import { type Database, openDatabase, type Pool } from '../../src/store/database.ts'
-import { migrateToLatest } from '../../src/store/migrate.ts'
-import { createSource } from '../../src/store/sources.ts'
+import { type Database, openDatabase, type Pool } from '../../src/store/connection/database.ts'
+import { migrateToLatest } from '../../src/store/connection/migrate.ts'
+import { createSource } from '../../src/store/intake/sources.ts'
 import { type FaultProxy, type RpcRequest, startFaultProxy } from '../anchor/support/fault-proxy.ts'
 import { DEV_ACCOUNTS } from '../support/anvil.ts'
 import { until } from '../support/wait.ts'

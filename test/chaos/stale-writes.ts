@@ -1,4 +1,4 @@
-import type { Pool } from '../../src/store/database.ts'
+import type { Pool } from '../../src/store/connection/database.ts'
 
 /** Written only under a lease, and under which. */
 const WRITTEN_UNDER = [

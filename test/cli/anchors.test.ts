@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { privateKeySigner } from '../../src/anchor/signer.ts'
-import { pauseAccount, readAccount } from '../../src/store/accounts.ts'
+import { privateKeySigner } from '../../src/anchor/signers/signer.ts'
+import { pauseAccount, readAccount } from '../../src/store/chain/accounts.ts'
 import { createStage, PUBLISHER, type Stage } from '../anchor/support/harness.ts'
 import { DEV_ACCOUNTS } from '../support/anvil.ts'
 import { runHoldfast } from '../support/process.ts'

@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type ChildRun, runProcess } from '../support/process.ts'
 
-const DEMO = fileURLToPath(new URL('../../dist/cli/demo.js', import.meta.url))
+const LOADER = fileURLToPath(new URL('../support/typescript-loader.mjs', import.meta.url))
+const DEMO = fileURLToPath(new URL('../../examples/demo/main.ts', import.meta.url))
 
 let temporary: string
 let run: ChildRun | undefined
@@ -21,7 +22,7 @@ afterEach(async () => {
 })
 
 test('the demo pushes a public data set, verifies every receipt, catches one altered field, and leaves nothing', async () => {
-  run = runProcess(process.execPath, [DEMO], { env: { TMPDIR: temporary } })
+  run = runProcess(process.execPath, ['--import', LOADER, DEMO], { env: { TMPDIR: temporary } })
   const { code } = await run.exit(100_000)
   expect(run.output()).toMatch(/verified on the chain +3,201 /)
   expect(run.output()).toMatch(/US Gross of “.+”: (\d+) → \d+/)
@@ -32,7 +33,7 @@ test('the demo pushes a public data set, verifies every receipt, catches one alt
 }, 120_000)
 
 test('the demo interrupted by Ctrl-C stops its servers, leaves nothing, and exits with 130', async () => {
-  run = runProcess(process.execPath, [DEMO], { env: { TMPDIR: temporary } })
+  run = runProcess(process.execPath, ['--import', LOADER, DEMO], { env: { TMPDIR: temporary } })
   await run.waitFor(/waiting for the next tick/)
   run.kill('SIGINT')
   const { code } = await run.exit(60_000)

@@ -4,8 +4,7 @@ import { Contract, getCreate2Address, Interface, JsonRpcProvider, keccak256, Wal
 import keccakPackage from 'keccak256'
 import { MerkleTree } from 'merkletreejs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { deployRegistry } from '../../src/anchor/deploy.ts'
-import { createEndpoints } from '../../src/anchor/endpoints.ts'
+import { deployRegistry } from '../../src/anchor/contract/deploy.ts'
 import {
   REGISTRY_ABI,
   REGISTRY_ADDRESS,
@@ -13,8 +12,9 @@ import {
   REGISTRY_DEPLOYED_BYTECODE,
   REGISTRY_DEPLOYER,
   REGISTRY_SALT,
-} from '../../src/anchor/registry.generated.ts'
-import { privateKeySigner } from '../../src/anchor/signer.ts'
+} from '../../src/anchor/contract/registry.generated.ts'
+import { createEndpoints } from '../../src/anchor/rpc/endpoints.ts'
+import { privateKeySigner } from '../../src/anchor/signers/signer.ts'
 import { noMetrics, systemClock } from '../../src/core/ports.ts'
 import { DEV_ACCOUNTS, startTestAnvil, type TestAnvil } from '../support/anvil.ts'
 import { until } from '../support/wait.ts'

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { listSources, revokeSource } from '../../src/store/sources.ts'
+import { listSources, revokeSource } from '../../src/store/intake/sources.ts'
 import { type ServerUnderTest, startServer } from './server-under-test.ts'
 
 let server: ServerUnderTest

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { MAX_OPEN_BYTES } from '../../src/http/body.ts'
 import type { HttpDeps } from '../../src/http/deps.ts'
+import { MAX_OPEN_BYTES } from '../../src/http/records/body.ts'
 import { until } from '../support/wait.ts'
 import { type ServerUnderTest, startServer } from './server-under-test.ts'
 

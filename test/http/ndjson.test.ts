@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { HoldfastError } from '../../src/core/errors.ts'
 import { recordHash } from '../../src/core/record-hash.ts'
-import { createNdjsonDecoder, MAX_LINE_BYTES } from '../../src/http/ndjson.ts'
+import { createNdjsonDecoder, MAX_LINE_BYTES } from '../../src/http/records/ndjson.ts'
 
 type Line = { text: string; hash: Buffer | null }
 

@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import Ajv2020 from 'ajv/dist/2020.js'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { HealthCheck } from '../../src/http/deps.ts'
-import type { Source } from '../../src/store/sources.ts'
+import type { Source } from '../../src/store/intake/sources.ts'
 import { until } from '../support/wait.ts'
 import { type ServerUnderTest, startServer } from './server-under-test.ts'
 

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { openDatabase } from '../../src/store/database.ts'
+import { openDatabase } from '../../src/store/connection/database.ts'
 import { createServed, digest, type Served } from '../e2e/served.ts'
 import { type ServerUnderTest, startServer } from '../http/server-under-test.ts'
 import { until } from '../support/wait.ts'

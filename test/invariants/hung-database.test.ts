@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Postgres, startPostgres } from '../../src/dev/postgres.ts'
-import { migrateToLatest } from '../../src/store/migrate.ts'
+import { migrateToLatest } from '../../src/store/connection/migrate.ts'
 import { createServed, digest, type Served } from '../e2e/served.ts'
 import { until } from '../support/wait.ts'
 

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/core/ports.ts'
-import { createHealth } from '../../src/health.ts'
-import { type Database, openDatabase } from '../../src/store/database.ts'
-import { appendIntake } from '../../src/store/intake.ts'
+import { createHealth } from '../../src/daemon/health.ts'
+import { type Database, openDatabase } from '../../src/store/connection/database.ts'
+import { appendIntake } from '../../src/store/intake/intake.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { silentLogger } from '../support/logger.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { createTileCache } from '../../src/prove/tile-cache.ts'
-import type { TileKey } from '../../src/store/read-tiles.ts'
+import type { TileKey } from '../../src/store/sealed/read-tiles.ts'
 
 const key = (index: number, level = 0): TileKey => ({ batchId: 1, level, index })
 

@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { openCopy } from '../../src/store/copy.ts'
-import { copyOut, createCopyMemory } from '../../src/store/copy-out.ts'
-import { type Database, openDatabase } from '../../src/store/database.ts'
+import { openCopy } from '../../src/store/connection/copy.ts'
+import { copyOut, createCopyMemory } from '../../src/store/connection/copy-out.ts'
+import { type Database, openDatabase } from '../../src/store/connection/database.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 
 let server: TestDatabase

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type Database, openDatabase } from '../../src/store/database.ts'
+import { type Database, openDatabase } from '../../src/store/connection/database.ts'
 import {
   createSource,
   findByKeyHash,
   hashApiKey,
   listSources,
   revokeSource,
-} from '../../src/store/sources.ts'
+} from '../../src/store/intake/sources.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 
 let server: TestDatabase

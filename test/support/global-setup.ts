@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import pg from 'pg'
 import type { TestProject } from 'vitest/node'
 import { startPostgres } from '../../src/dev/postgres.ts'
-import { migrateToLatest } from '../../src/store/migrate.ts'
+import { migrateToLatest } from '../../src/store/connection/migrate.ts'
 
 declare module 'vitest' {
   export interface ProvidedContext {

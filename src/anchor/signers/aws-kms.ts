@@ -2,8 +2,8 @@
 import type { KMSClient } from '@aws-sdk/client-kms'
 import { getAddress, getBytes, recoverAddress, Transaction } from 'ethers'
 import { HoldfastError } from '../../core/errors.ts'
-import type { Signer } from '../signer.ts'
 import { addressOfSpki, lowSignatureOfDer, signatureBy } from './ecdsa.ts'
+import type { Signer } from './signer.ts'
 
 export type KmsSignerOptions = {
   /** Key id, ARN, or alias. */

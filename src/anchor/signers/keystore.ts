@@ -1,6 +1,6 @@
 import { isKeystoreJson, Wallet } from 'ethers'
 import { HoldfastError } from '../../core/errors.ts'
-import { privateKeySigner, type Signer } from '../signer.ts'
+import { privateKeySigner, type Signer } from './signer.ts'
 
 /**
  * The key of an encrypted JSON keystore (Web3 Secret Storage, version 3, as geth and others write it). It is decrypted

@@ -3,7 +3,7 @@ import { request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { getAddress } from 'ethers'
 import { HoldfastError } from '../../core/errors.ts'
-import type { Signer, UnsignedTransaction } from '../signer.ts'
+import type { Signer, UnsignedTransaction } from './signer.ts'
 
 export type RemoteSignerOptions = {
   /** http or https. User and password in it become a Basic header. */

@@ -1,10 +1,10 @@
 import { writeSync } from 'node:fs'
 import { createAnchorer } from '../../../src/anchor/anchorer.ts'
-import { privateKeySigner } from '../../../src/anchor/signer.ts'
+import { privateKeySigner } from '../../../src/anchor/signers/signer.ts'
 import type { ChainConfig } from '../../../src/core/chain-config.ts'
 import { noMetrics, systemClock } from '../../../src/core/ports.ts'
 import { anchorTree } from '../../../src/merkle/anchor-tree.ts'
-import { openDatabase } from '../../../src/store/database.ts'
+import { openDatabase } from '../../../src/store/connection/database.ts'
 import { DEV_ACCOUNTS } from '../../support/anvil.ts'
 import { recordingLogger } from './recording-logger.ts'
 

@@ -1,0 +1,142 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { FeeLimits } from '../../core/chain-config.ts'
+import { HoldfastError } from '../../core/errors.ts'
+import type { Hex } from '../../core/hash.ts'
+import { giveNonceBack, readAccount, setNonceAside } from '../../store/chain/accounts.ts'
+import type { Pool } from '../../store/connection/database.ts'
+import { dataFeeOf } from '../fees/data-fee.ts'
+import { quoteFees } from '../fees/quote.ts'
+import { balanceOf, hasCode, nonceAt, receiptOf } from '../rpc/chain-reads.ts'
+import type { Ask, Endpoints } from '../rpc/endpoints.ts'
+import { type Signer, signChecked } from '../signers/signer.ts'
+import {
+  REGISTRY_ADDRESS,
+  REGISTRY_BYTECODE,
+  REGISTRY_DEPLOYED_BYTECODE,
+  REGISTRY_DEPLOYER,
+  REGISTRY_SALT,
+} from './registry.generated.ts'
+import { gasLimitOf } from './registry.ts'
+
+/** Creating a contract, beside its calldata: 32,000 and 200 a byte of code, and what the deployer does itself. */
+const EXECUTION_GAS = 60_000 + 200 * (REGISTRY_DEPLOYED_BYTECODE.length / 2)
+const POLL_MS = 500
+
+/**
+ * Puts the registry where it is on every chain, through the CREATE2 deployer. Does nothing when it is there. A daemon
+ * that waits for the registry signs nothing meanwhile; its account's next nonce moves on past the deployment's. A nonce
+ * that may belong to one of its transactions is never taken.
+ * @param options.pool the daemon's migrated database, so that the deployment is not taken for a stranger's use of
+ *   the key; may be left out while no daemon has used it
+ * @throws HoldfastError INVALID_CONFIG when the chain has no deployer, the account no funds, or the account does not
+ *   stand where the chain says; then nothing was sent. CHAIN_UNAVAILABLE when it was not mined within the time
+ */
+export async function deployRegistry(options: {
+  endpoints: Endpoints
+  chainId: number
+  signer: Signer
+  fees: FeeLimits
+  pool?: Pool
+  withinMs?: number
+}): Promise<{ address: string; transactionHash: Hex | null }> {
+  const { endpoints, chainId, signer, pool } = options
+  const { ask } = await endpoints.view()
+  if (await hasCode(ask, REGISTRY_ADDRESS)) return { address: REGISTRY_ADDRESS, transactionHash: null }
+  if (!(await hasCode(ask, REGISTRY_DEPLOYER))) {
+    throw new HoldfastError(
+      'INVALID_CONFIG',
+      `Chain ${chainId} has no CREATE2 deployer at ${REGISTRY_DEPLOYER}. Have it deployed (github.com/Arachnid/deterministic-deployment-proxy), or deploy contracts/AnchorRegistry.sol yourself and name it as the chain's \`registry\`.`,
+    )
+  }
+  const nonce = await nonceAt(ask, signer.address, 'pending')
+  if (pool !== undefined) await requireFreeNonce(pool, chainId, signer.address, nonce)
+  const { raw, hash } = await signDeployment(ask, options, nonce)
+  const aside = pool !== undefined && (await setNonceAside(pool, chainId, signer.address, nonce))
+  // Signing takes its time: a daemon may have made the account known, or taken the nonce, meanwhile.
+  if (pool !== undefined && !aside) await requireFreeNonce(pool, chainId, signer.address, nonce, 'unknown')
+  const outcome = await endpoints.send(raw)
+  if (outcome.kind === 'refused') {
+    if (aside) await giveNonceBack(pool, chainId, signer.address, nonce)
+    throw new HoldfastError('INVALID_CONFIG', `The deployment was refused: ${outcome.message}`)
+  }
+  await untilDeployed(endpoints, hash, options.withinMs ?? 120_000)
+  return { address: REGISTRY_ADDRESS, transactionHash: `0x${hash.toString('hex')}` }
+}
+
+/** Passes when the account is `unknown` or, unless it has to be, when the nonce is its next one. */
+async function requireFreeNonce(
+  pool: Pool,
+  chainId: number,
+  address: string,
+  nonce: number,
+  must: 'unknown' | 'fit' = 'fit',
+): Promise<void> {
+  const account = await readAccount(pool, chainId, address)
+  if (account === null) return
+  const { nextNonce } = account
+  if (nextNonce === nonce && must === 'fit') return
+  const why =
+    nextNonce > nonce
+      ? `Holdfast has signed with ${address} up to nonce ${nextNonce - 1} on chain ${chainId}, and the node knows of nothing past ${nonce - 1}: a transaction is on its way. Wait until \`holdfast anchors list\` shows none that is submitted, then deploy again`
+      : `The chain holds or expects ${nonce} transactions of ${address}, and Holdfast signed ${nextNonce} of them on chain ${chainId}: something else uses this key, or used it since. See \`holdfast anchors list\` and, once you know what did, \`holdfast anchors resume\``
+  throw new HoldfastError(
+    'INVALID_CONFIG',
+    `${why}; or deploy with another key, whose address does not matter to the registry. Nothing was sent.`,
+  )
+}
+
+async function signDeployment(
+  ask: Ask,
+  { chainId, signer, fees }: { chainId: number; signer: Signer; fees: FeeLimits },
+  nonce: number,
+): Promise<{ raw: Buffer; hash: Buffer }> {
+  const data = `${REGISTRY_SALT}${REGISTRY_BYTECODE.slice(2)}` as Hex
+  const gasLimit = gasLimitOf(data, EXECUTION_GAS)
+  const { offer } = await quoteFees(ask, fees)
+  const payload = { to: REGISTRY_DEPLOYER, data, gasLimit }
+  const dataFee = await dataFeeOf(ask, payload, { noDataFee: false })
+  const worst = BigInt(gasLimit) * offer.maxFeePerGas + dataFee
+  const balance = await balanceOf(ask, signer.address)
+  if (balance < worst) {
+    throw new HoldfastError(
+      'INVALID_CONFIG',
+      `${signer.address} holds ${balance} wei on chain ${chainId}; deploying the registry may cost up to ${worst} wei. Send it funds.`,
+    )
+  }
+  const common = { chainId, nonce, ...payload }
+  return signChecked(
+    signer,
+    offer.legacy
+      ? { ...common, type: 0, gasPrice: offer.maxFeePerGas }
+      : {
+          ...common,
+          type: 2,
+          maxFeePerGas: offer.maxFeePerGas,
+          maxPriorityFeePerGas: offer.maxPriorityFeePerGas,
+        },
+  )
+}
+
+async function untilDeployed(endpoints: Endpoints, hash: Buffer, withinMs: number): Promise<void> {
+  const deadline = performance.now() + withinMs
+  let fault: unknown
+  while (performance.now() < deadline) {
+    try {
+      const { ask } = await endpoints.view()
+      const receipt = await receiptOf(ask, hash)
+      // Somebody else's deployment of the same bytes is as good.
+      if (await hasCode(ask, REGISTRY_ADDRESS)) return
+      if (receipt !== null && !receipt.succeeded) {
+        throw new HoldfastError('INVALID_CONFIG', 'The deployment failed on the chain (status 0).')
+      }
+    } catch (error) {
+      if (error instanceof HoldfastError && error.code === 'INVALID_CONFIG') throw error
+      fault = error
+    }
+    await pause(POLL_MS)
+  }
+  throw new HoldfastError('CHAIN_UNAVAILABLE', `The deployment was not mined within ${withinMs} ms.`, {
+    retryAfter: 30,
+    cause: fault,
+  })
+}

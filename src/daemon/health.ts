@@ -1,0 +1,68 @@
+import type { Anchorer } from '../anchor/anchorer.ts'
+import type { Clock, Logger } from '../core/ports.ts'
+import type { HealthCheck, HealthReader } from '../http/deps.ts'
+import type { Database } from '../store/connection/database.ts'
+import { pendingMigrations } from '../store/connection/migrate.ts'
+import { oldestReceivedAt } from '../store/intake/intake.ts'
+
+/** Sealing that is this much later than its age is a fault, not a busy moment. */
+const SEAL_GRACE_MS = 30_000
+
+/**
+ * Whether the daemon can serve, and whether everything behind it moves. Anyone may ask, and often: what the database
+ * said of itself is for the log, and no check reads more than a few rows.
+ */
+export function createHealth(deps: {
+  database: Database
+  chains: readonly { anchorer: Pick<Anchorer, 'status'> }[]
+  clock: Clock
+  logger: Logger
+  sealMaxAgeMs: number
+}): HealthReader {
+  const { database, chains, clock, logger } = deps
+  let migrated = false
+
+  async function checkDatabase(): Promise<HealthCheck> {
+    try {
+      await database.pool.query('select 1')
+      if (migrated) return { name: 'database', ok: true, detail: 'answers' }
+      const pending = await pendingMigrations(database)
+      migrated = pending.length === 0
+      const detail = migrated ? 'answers' : `lacks ${pending.join(', ')}: run holdfast migrate`
+      return { name: 'database', ok: migrated, detail }
+    } catch (error) {
+      logger.warn({ err: error }, 'the database does not answer a health check')
+      return { name: 'database', ok: false, detail: 'cannot be reached; the log says why' }
+    }
+  }
+
+  async function checkSealing(): Promise<HealthCheck> {
+    try {
+      const oldestMs = await oldestReceivedAt(database.pool)
+      if (oldestMs === null) return { name: 'sealing', ok: true, detail: 'nothing waits' }
+      const ageMs = clock.now() - oldestMs
+      const ok = ageMs < deps.sealMaxAgeMs + SEAL_GRACE_MS
+      return { name: 'sealing', ok, detail: `the oldest hash waits for ${Math.max(0, ageMs) / 1000} s` }
+    } catch (error) {
+      logger.warn({ err: error }, 'the backlog could not be read for a health check')
+      return { name: 'sealing', ok: false, detail: 'unknown while the database cannot be read' }
+    }
+  }
+
+  function checkChain(anchorer: Pick<Anchorer, 'status'>): HealthCheck {
+    const { chainId, reason, detail } = anchorer.status()
+    return {
+      name: `chain ${chainId}`,
+      ok: reason === null,
+      detail: reason ? `${reason}: ${detail ?? ''}` : 'anchoring',
+    }
+  }
+
+  return {
+    ready: async () => [await checkDatabase()],
+    all: async () => [
+      ...(await Promise.all([checkDatabase(), checkSealing()])),
+      ...chains.map(({ anchorer }) => checkChain(anchorer)),
+    ],
+  }
+}

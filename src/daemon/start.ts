@@ -1,0 +1,195 @@
+/**
+ * Wires the steps together: intake → seal → anchor → prove, with HTTP in front. The one place, beside the command
+ * line, that sees every room. What is started here is undone in reverse by `close`.
+ */
+import { type Anchorer, createAnchorer } from '../anchor/anchorer.ts'
+import { createSigner } from '../anchor/signers/open.ts'
+import type { Config } from '../config/schema.ts'
+import { readSigner } from '../config/secrets.ts'
+import { faultAt } from '../core/fault-point.ts'
+import { type Logger, systemClock } from '../core/ports.ts'
+import type { HoldfastEvent } from '../http/deps.ts'
+import { createServer } from '../http/server.ts'
+import { createIntakeQueue } from '../ingest/intake-queue.ts'
+import { anchorTree } from '../merkle/anchor-tree.ts'
+import { createDeadline, scheduleTick, type Tick } from '../ops/cron.ts'
+import type { PrometheusMetrics } from '../ops/metrics.ts'
+import { createShutdown } from '../ops/shutdown.ts'
+import { createProver } from '../prove/prover.ts'
+import { startSealer } from '../seal/sealer.ts'
+import { listAnchors, listBatches, readAnchor, readBatch } from '../store/chain/read-lists.ts'
+import { type DatabaseOptions, openDatabase } from '../store/connection/database.ts'
+import { requireMigrated } from '../store/connection/migrate.ts'
+import { appendIntake } from '../store/intake/intake.ts'
+import { findByKeyHash } from '../store/intake/sources.ts'
+import { readTile } from '../store/sealed/read-tiles.ts'
+import { verifyReceipt } from '../verify/verify-receipt.ts'
+import { createEventFeed } from './event-feed.ts'
+import { createHealth } from './health.ts'
+import { createStatus } from './status.ts'
+
+export type Daemon = {
+  /** Where it listens. */
+  url: string
+  /** Anchors now on every chain, as its cron tick would; rejects when one could not. */
+  tick(): Promise<void>
+  /** Stops taking requests, commits what was accepted, finishes the batch and the pass under way. False when that took too long. */
+  close(): Promise<boolean>
+}
+
+type DatabaseManner = Pick<DatabaseOptions, 'statementTimeoutMs' | 'abandonedAfterMs' | 'plansOnce'>
+
+/** One chain's anchoring and its schedule. */
+type ScheduledChain = { anchorer: Anchorer; tick: Tick }
+
+/** Connections for nothing but to look up API keys that are not in memory, so that slow reads hold up no push. */
+const KEY_POOL_SIZE = 2
+/** For the chain reads of one receipt that is verified over HTTP. */
+const VERIFY_DEADLINE_MS = 20_000
+const SEAL_BEFORE_TICK_MS = 60_000
+const SHUTDOWN_DEADLINE_MS = 25_000
+
+/**
+ * Starts the daemon against a migrated database. Resolves when it listens; chains and even the database may go away
+ * and come back afterwards.
+ * @throws HoldfastError INVALID_CONFIG (schema older than this version, unreadable key), WRONG_CHAIN
+ */
+export async function startDaemon(options: {
+  config: Config
+  /** Where signing keys are looked up. */
+  env: Readonly<Record<string, string | undefined>>
+  logger: Logger
+  metrics: PrometheusMetrics
+  /** Distinct for every process: names it in leases. */
+  owner: string
+  /** See {@link faultAt}. */
+  faultPoint?: string | undefined
+}): Promise<Daemon> {
+  const { config, env, logger, metrics, owner } = options
+  const clock = systemClock
+  const undo = createShutdown({ logger, deadlineMs: SHUTDOWN_DEADLINE_MS })
+  const faultPoint = faultAt(options.faultPoint)
+  try {
+    const open = (name: string, poolSize: number, manner: DatabaseManner = {}) => {
+      const { url } = config.database
+      const database = openDatabase({ url, poolSize, name: `holdfast-${name}`, logger, ...manner })
+      undo.defer(`${name} connections`, database.close)
+      return database
+    }
+    const { statementTimeoutMs } = config.database
+    const writes = open('ingest', config.ingest.commitsInFlight, { statementTimeoutMs })
+    const reads = open('read', config.database.readPoolSize, { statementTimeoutMs, plansOnce: true })
+    const keys = open('keys', KEY_POOL_SIZE, { statementTimeoutMs })
+    const anchoring = open('anchor', config.database.poolSize, { abandonedAfterMs: config.lease.ttlMs })
+    await requireMigrated(reads)
+
+    const events = createEventFeed<HoldfastEvent>(logger)
+    const intake = createIntakeQueue({
+      append: (chunks) => appendIntake(writes.pool, chunks),
+      limits: config.ingest,
+      clock,
+      metrics,
+    })
+    undo.defer('intake', intake.close)
+
+    const sealer = startSealer({
+      workerUrl: new URL('../seal/worker.js', import.meta.url),
+      databaseUrl: config.database.url,
+      owner,
+      options: { ...config.seal, leaseTtlMs: config.lease.ttlMs },
+      logger,
+      metrics,
+      onSealed: ({ batchId, leafCount, root }) =>
+        events.publish({
+          type: 'sealed',
+          batchId: String(batchId),
+          leafCount,
+          root: `0x${root.toString('hex')}`,
+        }),
+      faultPoint: options.faultPoint,
+    })
+    undo.defer('sealer', sealer.close)
+
+    const chains: ScheduledChain[] = []
+    const deadlines = config.chains.map((chain) => createDeadline(chain))
+    const anchorBy = (receivedAtMs: number) =>
+      deadlines.length === 0 ? null : Math.min(...deadlines.map((deadline) => deadline(receivedAtMs)))
+    for (const [i, chain] of config.chains.entries()) {
+      const anchorer = createAnchorer({
+        chain,
+        pool: anchoring.pool,
+        signer: await createSigner(readSigner(chain.signer, env)),
+        anchorTree,
+        sealPending: async () => void (await sealer.flush(SEAL_BEFORE_TICK_MS)),
+        anchorByOf: deadlines[i]!,
+        clock,
+        logger,
+        metrics,
+        owner,
+        leaseTtlMs: config.lease.ttlMs,
+        onEvent: (event) => {
+          if (event.type !== 'paused') events.publish(event)
+        },
+        ...(faultPoint ? { faultPoint } : {}),
+      })
+      undo.defer(`anchoring on chain ${chain.chainId}`, anchorer.close)
+      await anchorer.start()
+      const tick = scheduleTick({
+        name: `anchor:${chain.chainId}`,
+        cron: chain.cron,
+        timezone: 'UTC',
+        run: anchorer.tick,
+        logger,
+        metrics,
+      })
+      undo.defer(`tick of chain ${chain.chainId}`, tick.close)
+      chains.push({ anchorer, tick })
+    }
+
+    const registries = new Set(chains.map(({ anchorer }) => anchorer.status().registry))
+    const server = await createServer({
+      settings: { ...config.http, ...config.auth },
+      intake,
+      prover: createProver({
+        pool: reads.pool,
+        anchorBy,
+        pendingReason: () =>
+          chains.map(({ anchorer }) => anchorer.status().reason).find((reason) => reason) ?? null,
+      }),
+      verify: (receipt) =>
+        verifyReceipt(receipt, {
+          deadlineMs: VERIFY_DEADLINE_MS,
+          rpc: (chainId) => config.chains.find((chain) => chain.chainId === chainId)?.rpcUrls,
+          ...(registries.size === 1 ? { expect: { registry: [...registries][0]! } } : {}),
+        }),
+      anchorBy,
+      lists: {
+        batches: (page) => listBatches(reads.db, page),
+        batch: (id) => readBatch(reads.db, id),
+        tile: (batchId, level, index) => readTile(reads.pool, { batchId, level, index }),
+        anchors: (page) => listAnchors(reads.db, page),
+        anchor: (id) => readAnchor(reads.db, id),
+      },
+      findSource: (keyHash) => findByKeyHash(keys.db, keyHash),
+      status: createStatus({ database: reads, chains, intake }),
+      events,
+      health: createHealth({ database: reads, chains, clock, logger, sealMaxAgeMs: config.seal.maxAgeMs }),
+      metricsPage: metrics,
+      logger,
+      metrics,
+      clock,
+    })
+    undo.defer('http', server.close)
+    const url = await server.listen()
+    logger.info({ url }, 'listening')
+
+    return {
+      url,
+      tick: async () => void (await Promise.all(chains.map(({ tick }) => tick.trigger()))),
+      close: () => undo.run('close'),
+    }
+  } catch (error) {
+    await undo.run('failed to start')
+    throw error
+  }
+}

@@ -1,0 +1,130 @@
+/** What an auditor asks about one record: where it stands, its receipt, and whether that holds. */
+import { Readable } from 'node:stream'
+import type { FastifyInstance } from 'fastify'
+import { HoldfastError } from '../../core/errors.ts'
+import { parseHash, toHex } from '../../core/hash.ts'
+import type { Logger } from '../../core/ports.ts'
+import { recordHash } from '../../core/record-hash.ts'
+import type { VerifyResult } from '../../verify/verify-receipt.ts'
+import type { Auth } from '../auth.ts'
+import type { HttpDeps } from '../deps.ts'
+import { createPlaces } from '../places.ts'
+import { jsonBytes } from '../records/content-types.ts'
+import { onlyKey, parseHashList, parseJsonBody } from '../records/parse-items.ts'
+import { RECEIPT_SCHEMA, RECEIPTS_SCHEMA, RECORD_SCHEMA, VERIFY_SCHEMA } from '../schemas.ts'
+
+const MAX_RECEIPTS = 1_000
+/** Each asks the database again and again for as long as its reader reads. */
+const READERS_AT_ONCE = 16
+/** A reader of many receipts that takes none for this long is cut off. */
+const READER_STALL_MS = 30_000
+/** Verifying asks RPC endpoints on the caller's behalf, so few at a time. */
+const VERIFIES_AT_ONCE = 16
+const PENDING_RETRY_SECONDS = 5
+
+type HashParams = { Params: { hash: string } }
+
+export function registerReceipts(app: FastifyInstance, deps: HttpDeps & { auth: Auth }): void {
+  const { prover } = deps
+  const guard = deps.settings.publicReceipts ? {} : { onRequest: deps.auth.require('audit') }
+  const stallMs = deps.settings.readerStallMs ?? READER_STALL_MS
+  const readers = createPlaces(READERS_AT_ONCE, 'Too many receipts are being read at once; ask again.')
+  const verifiers = createPlaces(VERIFIES_AT_ONCE, 'Too many receipts are being verified at once; ask again.')
+
+  app.get<HashParams>('/v1/records/:hash', { ...guard, schema: RECORD_SCHEMA }, async (request) => {
+    const hash = parseHash(request.params.hash)
+    return (await prover.record(hash)) ?? unknownRecord(hash)
+  })
+
+  app.get<HashParams>(
+    '/v1/records/:hash/receipt',
+    { ...guard, schema: RECEIPT_SCHEMA },
+    async (request, reply) => {
+      const hash = parseHash(request.params.hash)
+      const found = (await prover.receipt(hash)) ?? unknownRecord(hash)
+      if (found.kind === 'receipt') return found.receipt
+      reply.code(202).header('retry-after', PENDING_RETRY_SECONDS)
+      return { hash: toHex(hash), status: found.status, anchorBy: found.anchorBy }
+    },
+  )
+
+  app.post('/v1/receipts', { ...guard, schema: RECEIPTS_SCHEMA, ...unvalidated }, async (request, reply) => {
+    const hashes = parseHashList(jsonBytes(request.body), MAX_RECEIPTS)
+    const leave = readers.take()
+    const answers = prover.receipts(hashes)
+    try {
+      // The first answer before the status line, so that a database that is away is a 503 and not a broken stream.
+      const first = await answers.next()
+      const stall = setTimeout(() => reply.raw.destroy(), stallMs)
+      const lines = Readable.from(
+        linesOf(first, answers, { logger: deps.logger, onLine: () => stall.refresh() }),
+        {
+          objectMode: false,
+        },
+      )
+      lines.once('close', () => {
+        clearTimeout(stall)
+        leave()
+      })
+      reply.header('content-type', 'application/x-ndjson; charset=utf-8')
+      return reply.send(lines)
+    } catch (error) {
+      leave()
+      throw error
+    }
+  })
+
+  app.post('/v1/verify', { ...guard, schema: VERIFY_SCHEMA, ...unvalidated }, async (request) => {
+    const [kind, value] = onlyKey(parseJsonBody(jsonBytes(request.body)), ['receipt', 'hash', 'record'])
+    const leave = verifiers.take()
+    try {
+      if (kind === 'receipt') return await deps.verify(value)
+      const hash = kind === 'hash' ? parseHash(value) : recordHash(value)
+      const found = await prover.receipt(hash)
+      if (found?.kind === 'receipt') return await deps.verify(found.receipt)
+      return notProven(hash, found)
+    } finally {
+      leave()
+    }
+  })
+}
+
+/** Their bodies are raw bytes, read by parsers that say more than a JSON schema can; the schema is for the reader. */
+const unvalidated = { validatorCompiler: () => () => true }
+
+function unknownRecord(hash: Buffer): never {
+  throw new HoldfastError(
+    'UNKNOWN_RECORD',
+    `No record with hash ${toHex(hash)} is sealed here. One that was just accepted is sealed within about a second.`,
+  )
+}
+
+/** A line an answer. The status is sent by now: an error can only break the body off, so that the reader notices. */
+async function* linesOf<T>(
+  first: IteratorResult<T>,
+  rest: AsyncIterator<T>,
+  { logger, onLine }: { logger: Logger; onLine(): void },
+): AsyncGenerator<Buffer> {
+  try {
+    for (let next = first; !next.done; next = await rest.next()) {
+      onLine()
+      yield Buffer.from(`${JSON.stringify(next.value)}\n`)
+    }
+  } catch (error) {
+    logger.warn({ err: error }, 'receipts broken off in the middle')
+    throw error
+  }
+}
+
+/** The verdict on a hash that has no receipt: not valid, and not conclusive, since it may get one. */
+function notProven(hash: Buffer, pending: { status: string; anchorBy: string | null } | null): VerifyResult {
+  const check =
+    pending === null
+      ? { name: 'known', ok: false, detail: 'No record with this hash is sealed here.' }
+      : {
+          name: 'anchored',
+          ok: false,
+          detail: `The record is ${pending.status} and not on a chain yet${pending.anchorBy === null ? '' : `; it will be by ${pending.anchorBy}`}.`,
+        }
+  return { valid: false, conclusive: false, hash: toHex(hash), checks: [check], anchors: [], stated: [] }
+}

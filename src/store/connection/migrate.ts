@@ -1,0 +1,46 @@
+import { type Migration, Migrator } from 'kysely'
+import { HoldfastError } from '../../core/errors.ts'
+import { type Database, openDatabase } from './database.ts'
+import * as initial from './migrations/0001-initial.ts'
+import * as shorterReads from './migrations/0002-shorter-reads.ts'
+import { asStoreError } from './unavailable.ts'
+
+const MIGRATIONS: Record<string, Migration> = {
+  '0001-initial': initial,
+  '0002-shorter-reads': shorterReads,
+}
+
+/** Brings the database up to this version's schema; safe to run from several processes at once. Returns what was applied. */
+export async function migrateToLatest(databaseUrl: string): Promise<string[]> {
+  const database = openDatabase({ url: databaseUrl, poolSize: 1, name: 'holdfast-migrate' })
+  try {
+    const { error, results } = await migratorOf(database).migrateToLatest()
+    if (error) throw error
+    return (results ?? []).filter((each) => each.status === 'Success').map((each) => each.migrationName)
+  } finally {
+    await database.close()
+  }
+}
+
+/** Names of the migrations that the database still lacks. */
+export async function pendingMigrations(database: Database): Promise<string[]> {
+  const all = await migratorOf(database).getMigrations()
+  return all.filter((each) => each.executedAt === undefined).map((each) => each.name)
+}
+
+/** @throws HoldfastError INVALID_CONFIG when the schema is older than this version of Holdfast */
+export async function requireMigrated(database: Database): Promise<void> {
+  const pending = await pendingMigrations(database).catch((error: unknown) => {
+    throw asStoreError(error)
+  })
+  if (pending.length > 0) {
+    throw new HoldfastError(
+      'INVALID_CONFIG',
+      `The database lacks ${pending.join(', ')}. Run \`holdfast migrate\` with the same DATABASE_URL first.`,
+    )
+  }
+}
+
+function migratorOf(database: Database): Migrator {
+  return new Migrator({ db: database.db, provider: { getMigrations: async () => MIGRATIONS } })
+}
