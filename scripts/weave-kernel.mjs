@@ -36,7 +36,10 @@ export function weave(source) {
     ...COMPLEMENTED.map((lane) => `put<u64>(thirdA, ${lane}, ~lane<u64>(thirdA, ${lane}))`),
     ...flipParities(),
     lines[loopStart],
-    ...lines.slice(loopStart + 1, loopEnd).flatMap(both).map(onComplementedLanes),
+    ...lines
+      .slice(loopStart + 1, loopEnd)
+      .flatMap(both)
+      .map(onComplementedLanes),
     lines[loopEnd],
     ...flipParities(),
     ...lines
