@@ -1,16 +1,13 @@
 /**
- * Compiles src/merkle/kernel/assembly/keccak.ts with and without SIMD and writes both artifacts, as base64, to
- * src/merkle/kernel/wasm.generated.ts, so that Node, vitest and a browser load them alike.
+ * Compiles src/merkle/kernel/assembly/keccak.ts with and without SIMD. Writes both modules, as base64, to
+ * src/merkle/kernel/wasm.generated.ts, which Node and vitest import alike.
  */
-import { readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import asc from 'assemblyscript/asc'
-import { weave } from './weave-kernel.mjs'
 
 const room = new URL('../src/merkle/kernel/', import.meta.url)
 const ENTRY = 'assembly/keccak.ts'
-const woven = weave(await readFile(new URL(ENTRY, room), 'utf8'))
 
 async function compile(name, features) {
   let artifact
@@ -29,8 +26,6 @@ async function compile(name, features) {
       ...features,
     ],
     {
-      readFile: async (name, base) =>
-        name === ENTRY ? woven : readFile(join(base, name), 'utf8').catch(() => null),
       writeFile: (_name, contents) => {
         artifact = contents
       },

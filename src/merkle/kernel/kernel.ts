@@ -12,7 +12,7 @@ export const KERNEL_CAPACITY = 8192
  * they return or await. Copy in, hash, copy out.
  */
 export type Kernel = {
-  /** Whether vectors are used: two hashes side by side, and a third beside them. */
+  /** Whether vectors hash two inputs side by side. */
   readonly simd: boolean
   /** KERNEL_CAPACITY x 32 bytes of WASM memory; never moves. */
   readonly nodes: Uint8Array

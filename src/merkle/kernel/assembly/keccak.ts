@@ -1,13 +1,11 @@
 // biome-ignore-all lint/correctness/noPrecisionLoss: AssemblyScript has 64-bit integers
-// biome-ignore-all lint/correctness/noUnusedVariables: what is woven in uses the third state
 /**
- * Keccak-256 over whole tree levels that lie in linear memory. In: n record hashes, or 2n nodes; out: n leaves, or
- * n parents, 32 bytes each. Compiled twice by scripts/build-wasm.mjs: with SIMD, where the two 64-bit lanes of a
- * vector hash two inputs side by side and `digest3`, woven from `digest` by scripts/weave-kernel.mjs, takes a third along;
- * and without, where T is u64 and inputs are hashed one by one.
+ * Keccak-256 over whole tree levels in linear memory. In: n record hashes, or 2n nodes. Out: n leaves, or n parents,
+ * 32 bytes each. scripts/build-wasm.mjs compiles it twice: with SIMD, where T is v128 and the two 64-bit lanes of a
+ * vector hash two inputs side by side, and without, where T is u64 and inputs are hashed one by one.
  *
  * Keccak-f[1600] as in FIPS 202, section 3, with Keccak's own padding 0x01 … 0x80. Every input here is 32 or 64
- * bytes, so one block of 136 bytes holds it: lanes from 9 on start as zero, but for lane 16, which ends the padding.
+ * bytes, so one block of 136 bytes holds it: lanes from 9 on start as zero, except lane 16, which ends the padding.
  */
 
 /** iota: one constant a round; rounds 0 and 23 carry theirs in the code. */
@@ -29,12 +27,6 @@ const C = memory.data(80, 64)
 /** Four lanes of T: the last digest. */
 const OUT = memory.data(64, 64)
 
-/** The same for the third input of `digest3`, whose lanes are always u64. */
-const thirdA = memory.data(200, 64)
-const thirdE = memory.data(200, 64)
-const thirdC = memory.data(40, 64)
-const thirdOUT = memory.data(32, 64)
-
 /** Where the module's own memory ends and the caller's begins. */
 export function heapBase(): usize {
   return __heap_base
@@ -43,9 +35,7 @@ export function heapBase(): usize {
 /** leaf = keccak256(keccak256(hash)): reads n x 32 bytes at `src`, writes n x 32 at `dst`, which may be `src`. */
 export function hashLeaves(src: usize, dst: usize, n: u32): void {
   if (ASC_FEATURE_SIMD) {
-    let i: u32 = 0
-    for (; i + 3 <= n; i += 3) leaves3(src + ((<usize>i) << 5), dst + ((<usize>i) << 5))
-    for (; i < n; i += 2) {
+    for (let i: u32 = 0; i < n; i += 2) {
       const j = min(i + 1, n - 1)
       const a = src + ((<usize>i) << 5)
       const b = src + ((<usize>j) << 5)
@@ -64,9 +54,7 @@ export function hashLeaves(src: usize, dst: usize, n: u32): void {
 /** node = keccak256(min ‖ max): reads n x 64 bytes at `src`, writes n x 32 at `dst`, which may be `src`. */
 export function hashPairs(src: usize, dst: usize, n: u32): void {
   if (ASC_FEATURE_SIMD) {
-    let i: u32 = 0
-    for (; i + 3 <= n; i += 3) pairs3(src + ((<usize>i) << 6), dst + ((<usize>i) << 5))
-    for (; i < n; i += 2) {
+    for (let i: u32 = 0; i < n; i += 2) {
       const j = min(i + 1, n - 1)
       const a = src + ((<usize>i) << 6)
       const b = src + ((<usize>j) << 6)
@@ -128,98 +116,6 @@ function leaf<T>(m0: T, m1: T, m2: T, m3: T): void {
   )
 }
 
-/** Three leaves of the 3 x 32 bytes at `a`. */
-function leaves3(a: usize, to: usize): void {
-  const zero = splat<v128>(0)
-  const one = splat<v128>(1)
-  digest3(
-    pair(a, a + 32),
-    pair(a + 8, a + 40),
-    pair(a + 16, a + 48),
-    pair(a + 24, a + 56),
-    one,
-    zero,
-    zero,
-    zero,
-    zero,
-    load<u64>(a, 64),
-    load<u64>(a, 72),
-    load<u64>(a, 80),
-    load<u64>(a, 88),
-    1,
-    0,
-    0,
-    0,
-    0,
-  )
-  digest3(
-    lane<v128>(OUT, 0),
-    lane<v128>(OUT, 1),
-    lane<v128>(OUT, 2),
-    lane<v128>(OUT, 3),
-    one,
-    zero,
-    zero,
-    zero,
-    zero,
-    lane<u64>(thirdOUT, 0),
-    lane<u64>(thirdOUT, 1),
-    lane<u64>(thirdOUT, 2),
-    lane<u64>(thirdOUT, 3),
-    1,
-    0,
-    0,
-    0,
-    0,
-  )
-  split3(to)
-}
-
-/** The parents of the three pairs in the 3 x 64 bytes at `a`. */
-function pairs3(a: usize, to: usize): void {
-  const b = a + 64
-  const c = a + 128
-  const aSwap = swapOf(a)
-  const bSwap = swapOf(b)
-  const cSwap = swapOf(c)
-  const aMin = a + aSwap
-  const bMin = b + bSwap
-  const cMin = c + cSwap
-  const aMax = a + 32 - aSwap
-  const bMax = b + 32 - bSwap
-  const cMax = c + 32 - cSwap
-  digest3(
-    pair(aMin, bMin),
-    pair(aMin + 8, bMin + 8),
-    pair(aMin + 16, bMin + 16),
-    pair(aMin + 24, bMin + 24),
-    pair(aMax, bMax),
-    pair(aMax + 8, bMax + 8),
-    pair(aMax + 16, bMax + 16),
-    pair(aMax + 24, bMax + 24),
-    splat<v128>(1),
-    load<u64>(cMin),
-    load<u64>(cMin, 8),
-    load<u64>(cMin, 16),
-    load<u64>(cMin, 24),
-    load<u64>(cMax),
-    load<u64>(cMax, 8),
-    load<u64>(cMax, 16),
-    load<u64>(cMax, 24),
-    1,
-  )
-  split3(to)
-}
-
-/** The three digests of `digest3`, one after the other. */
-function split3(to: usize): void {
-  split(to, to + 32)
-  store<u64>(to, lane<u64>(thirdOUT, 0), 64)
-  store<u64>(to, lane<u64>(thirdOUT, 1), 72)
-  store<u64>(to, lane<u64>(thirdOUT, 2), 80)
-  store<u64>(to, lane<u64>(thirdOUT, 3), 88)
-}
-
 /** 32 when the 32 bytes at x + 32 come before those at x in bytewise order, else 0. */
 function swapOf(x: usize): usize {
   for (let k: usize = 0; k < 32; k += 8) {
@@ -239,7 +135,7 @@ function pair(a: usize, b: usize): v128 {
   return v128.load_lane<u64>(b, v128.load64_zero(a), 1)
 }
 
-/** Takes the two digests that lie interleaved at OUT apart. */
+/** Stores the two digests that lie interleaved at OUT, one at `a` and one at `b`. */
 function split(a: usize, b: usize): void {
   const d0 = v128.load(OUT)
   const d1 = v128.load(OUT, 16)
@@ -282,22 +178,22 @@ function lane<T>(state: usize, i: usize): T {
   return load<T>(state + i * sizeof<T>())
 }
 
-/** Stores lane `i` of the state at `state` and hands it on. */
+/** Stores lane `i` of the state at `state` and returns it. */
 function put<T>(state: usize, i: usize, value: T): T {
   store<T>(state + i * sizeof<T>(), value)
   return value
 }
 
 /**
- * One block: absorbs lanes 0 to 8 and writes the four lanes of the digest at OUT. The state lies in memory, at A
- * before an even round and at E before an odd one, lane x + 5y: measured 1.2 times faster than 25 locals, which
- * engines spill to a stack that they do not align for vectors. A round keeps in locals only d (theta), b (a row
- * after rho and pi) and c, the columns' parity for the next round. Summed up while the rows are written; storing the
- * first half at C makes engines do that sum early, instead of keeping all rows in registers for it.
+ * Absorbs one block, lanes 0 to 8, and writes the four lanes of the digest at OUT.
  *
- * In rounds 1 to 22 a lane is loaded just before its first use, and a row is written in the order that lets V8 give up
- * most registers with their last use, instead of copying them: 520 instructions a round of `digest3` instead of 542,
- * which is what bounds it on a processor that takes six a cycle.
+ * The state lies in memory, lane x + 5y: at A before an even round, at E before an odd one. That is 1.2 times as fast
+ * as 25 locals, which engines spill to a stack that they do not align for vectors. A round keeps in locals only d
+ * (theta), b (a row after rho and pi) and c, the parity of the columns for the next round. Storing the first half of
+ * the parity at C makes engines sum it early, instead of keeping all rows in registers.
+ *
+ * In rounds 1 to 22 a lane is loaded just before its first use, and a row is written in the order that lets V8 free
+ * registers at their last use instead of copying them.
  */
 function digest<T>(m0: T, m1: T, m2: T, m3: T, m4: T, m5: T, m6: T, m7: T, m8: T): void {
   let b0: T, b1: T, b2: T, b3: T, b4: T
@@ -481,7 +377,7 @@ function digest<T>(m0: T, m1: T, m2: T, m3: T, m4: T, m5: T, m6: T, m7: T, m8: T
     c2 = xor<T>(xor<T>(put<T>(A, 22, chi<T>(b2, b3, b4)), lane<T>(C, 2)), lane<T>(A, 17))
   }
 
-  // Round 23: only the four lanes of the digest are wanted.
+  // Round 23: only the four lanes of the digest are needed.
   d0 = xor<T>(c4, rot<T>(c1, 1))
   d1 = xor<T>(c0, rot<T>(c2, 1))
   d2 = xor<T>(c1, rot<T>(c3, 1))
