@@ -51,6 +51,33 @@ it('rows arrive as they were given, although the writer fills its buffers again'
   }
 })
 
+it('a buffer that the socket still holds is not filled again, while the server does not read', async () => {
+  const client = await database.pool.connect()
+  try {
+    await client.query(`create table slow (number int4, bytes bytea);
+      create function doze() returns trigger language plpgsql as
+        'begin perform pg_sleep(0.5); return new; end';
+      create trigger doze before insert on slow for each row when (new.number = 10) execute function doze()`)
+    // Shorter than the socket's high-water mark, which makes pg-copy-streams call back at once.
+    const copy = openCopy(client, 'slow', ['number', 'bytes'], 8192)
+    const rows = 4_000
+    for (let number = 0; number < rows; number++) {
+      copy.row([{ int4: number }, { bytea: Buffer.alloc(7_000, number % 251) }])
+      // Lets write callbacks run, and does not wait for the connection.
+      if (number % 10 === 0) await new Promise(setImmediate)
+    }
+    await copy.end()
+    const { rows: wrong } = await client.query(
+      `select number from slow
+       where bytes <> decode(repeat(lpad(to_hex(number % 251), 2, '0'), 7000), 'hex')`,
+    )
+    expect(wrong).toEqual([])
+    expect((await client.query('select count(*)::int as n from slow')).rows).toEqual([{ n: rows }])
+  } finally {
+    client.release()
+  }
+})
+
 it('results in memories of their own do not touch each other', async () => {
   const client = await database.pool.connect()
   try {
