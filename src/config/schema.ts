@@ -1,5 +1,5 @@
-import cron from 'node-cron'
 import { z } from 'zod'
+import { cronFault } from '../core/cron.ts'
 
 /**
  * What a configuration may hold. Every key has a unit in its name or a plain meaning, every optional one a default.
@@ -16,14 +16,8 @@ const rpcUrl = z.string().refine((text) => hasScheme(text, ['http:', 'https:']),
 })
 
 const cronExpression = z.string().check((ctx) => {
-  const verdict = cron.validateDetailed(ctx.value)
-  if (verdict.valid) return
-  const why = verdict.errors.map(({ field, message }) => `${field}: ${message}`).join('; ')
-  ctx.issues.push({
-    code: 'custom',
-    input: ctx.value,
-    message: `expected a cron expression such as "*/10 * * * *" or, with seconds, "*/10 * * * * *" (${why})`,
-  })
+  const message = cronFault(ctx.value)
+  if (message !== undefined) ctx.issues.push({ code: 'custom', input: ctx.value, message })
 })
 
 const fees = z

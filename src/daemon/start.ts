@@ -6,15 +6,16 @@ import { type Anchorer, createAnchorer } from '../anchor/anchorer.ts'
 import { createSigner } from '../anchor/signers/open.ts'
 import type { Config } from '../config/schema.ts'
 import { readSigner } from '../config/secrets.ts'
+import { createDeadline } from '../core/cron.ts'
 import { faultAt } from '../core/fault-point.ts'
 import { type Logger, systemClock } from '../core/ports.ts'
 import type { HoldfastEvent } from '../http/deps.ts'
 import { createServer } from '../http/server.ts'
 import { createIntakeQueue } from '../ingest/intake-queue.ts'
 import { anchorTree } from '../merkle/anchor-tree.ts'
-import { createDeadline, scheduleTick, type Tick } from '../ops/cron.ts'
 import type { PrometheusMetrics } from '../ops/metrics.ts'
 import { createShutdown } from '../ops/shutdown.ts'
+import { scheduleTick, type Tick } from '../ops/tick.ts'
 import { createProver } from '../prove/prover.ts'
 import { startSealer } from '../seal/sealer.ts'
 import { listAnchors, listBatches, readAnchor, readBatch } from '../store/chain/read-lists.ts'
@@ -137,8 +138,8 @@ export async function startDaemon(options: {
       const tick = scheduleTick({
         name: `anchor:${chain.chainId}`,
         cron: chain.cron,
-        timezone: 'UTC',
         run: anchorer.tick,
+        clock,
         logger,
         metrics,
       })

@@ -1,6 +1,6 @@
 import type { Anchorer } from '../anchor/anchorer.ts'
 import type { IntakeQueue } from '../ingest/intake-queue.ts'
-import type { Tick } from '../ops/cron.ts'
+import type { Tick } from '../ops/tick.ts'
 import { sealedTotals } from '../store/chain/read-lists.ts'
 import type { Database } from '../store/connection/database.ts'
 import { asStoreError } from '../store/connection/unavailable.ts'

@@ -1,6 +1,6 @@
 import type { ChainConfig } from '../core/chain-config.ts'
+import { nextRunAfter } from '../core/cron.ts'
 import type { Clock } from '../core/ports.ts'
-import { nextRunAfter } from '../ops/cron.ts'
 import { readAccount } from '../store/chain/accounts.ts'
 import { anchorBacklog, listAnchors } from '../store/chain/anchors.ts'
 import type { Pool } from '../store/connection/database.ts'

@@ -1,26 +1,12 @@
-import fc from 'fast-check'
-import cron from 'node-cron'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { createDeadline, nextRunAfter, scheduleTick } from '../../src/ops/cron.ts'
+import { systemClock } from '../../src/core/ports.ts'
 import { createLogger } from '../../src/ops/logger.ts'
 import { createMetrics } from '../../src/ops/metrics.ts'
+import { scheduleTick } from '../../src/ops/tick.ts'
+import { runProcess, typescriptArgs } from '../support/process.ts'
 
-const EXPRESSIONS = [
-  '* * * * *',
-  '*/10 * * * *',
-  '*/10 * * * * *',
-  '5,35 */6 * * *',
-  '0 0 1 * *',
-  '30 4 * * 1-5',
-  '15 14 1 1,7 *',
-  '0 0 29 2 *',
-  '0 12 L * *',
-  '59 59 23 31 12 *',
-  '0 0 * * sun',
-]
-/** 2020-01-01 to 2030-01-01. */
-const instants = fc.integer({ min: 1_577_836_800_000, max: 1_893_456_000_000 })
-const silent = { logger: createLogger({ level: 'silent', pretty: false }), timezone: 'UTC' as const }
+const silent = { logger: createLogger({ level: 'silent', pretty: false }), clock: systemClock }
 
 function gate(): { promise: Promise<void>; open(): void } {
   let open = () => {}
@@ -37,58 +23,6 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
     await new Promise((resolve) => setImmediate(resolve))
   }
 }
-
-describe('nextRunAfter', () => {
-  it('agrees with node-cron about the runs to come', () => {
-    for (const expression of EXPRESSIONS) {
-      const task = cron.createTask(expression, () => undefined, { timezone: 'UTC' })
-      const runs = task.getNextRuns(5).map((date) => date.getTime())
-      void task.destroy()
-      const next = nextRunAfter(expression)
-      let at = runs[0]! - 1
-      for (const run of runs) {
-        at = next(at)
-        expect(new Date(at).toISOString()).toBe(new Date(run).toISOString())
-      }
-    }
-  })
-
-  it('is later than asked, fires there, and nothing fires in between', () => {
-    fc.assert(
-      fc.property(
-        fc.constantFrom('*/10 * * * * *', '7 3 * * *', '20 30 */5 * * *'),
-        instants,
-        (expression, at) => {
-          const run = nextRunAfter(expression)(at)
-          const task = cron.createTask(expression, () => undefined, { timezone: 'UTC' })
-          void task.destroy()
-          expect(run).toBeGreaterThan(at)
-          expect(task.match(new Date(run))).toBe(true)
-          const first = Math.floor(at / 1000) * 1000 + 1000
-          for (let each = Math.max(first, run - 20_000); each < run; each += 1000) {
-            expect(task.match(new Date(each))).toBe(false)
-          }
-        },
-      ),
-      { numRuns: 60 },
-    )
-  })
-
-  it('takes the run after an instant that is itself a run', () => {
-    expect(nextRunAfter('0 0 * * *')(Date.UTC(2026, 0, 1))).toBe(Date.UTC(2026, 0, 2))
-    expect(nextRunAfter('0 0 29 2 *')(Date.UTC(2024, 1, 29))).toBe(Date.UTC(2028, 1, 29))
-  })
-})
-
-describe('createDeadline', () => {
-  it('is the next run plus the allowance, in whatever order it is asked', () => {
-    const deadline = createDeadline({ cron: '*/10 * * * *', anchorWithinMs: 60_000 })
-    const next = nextRunAfter('*/10 * * * *')
-    fc.assert(fc.property(instants, (at) => deadline(at) === next(at) + 60_000))
-    expect(deadline(Date.UTC(2026, 0, 1, 0, 9, 59, 999))).toBe(Date.UTC(2026, 0, 1, 0, 11))
-    expect(deadline(Date.UTC(2026, 0, 1, 0, 10))).toBe(Date.UTC(2026, 0, 1, 0, 21))
-  })
-})
 
 describe('scheduleTick', () => {
   it('runs on schedule and goes on after an error, which it counts', async () => {
@@ -178,5 +112,80 @@ describe('scheduleTick', () => {
     await closing
     expect(ended).toBe(true)
     await run
+  })
+})
+
+const COUNT_TICKS = fileURLToPath(new URL('support/count-ticks.ts', import.meta.url))
+
+describe('ticks and the process’s time zone', () => {
+  // Two seconds before each change, in UTC: the clocks of these zones repeat an hour, half an hour, or skip one.
+  it.concurrent.each([
+    ['America/Sao_Paulo', '2018-02-18T01:59:58Z'],
+    ['America/Sao_Paulo', '2018-11-04T02:59:58Z'],
+    ['Europe/Berlin', '2026-10-25T00:59:58Z'],
+    ['Europe/Berlin', '2026-03-29T00:59:58Z'],
+    ['Australia/Lord_Howe', '2026-04-04T14:59:58Z'],
+    ['Pacific/Apia', '2011-12-30T09:59:58Z'],
+  ])('go on through a change of the clocks in %s at %s', async (zone, startsAt) => {
+    const child = runProcess(process.execPath, [...typescriptArgs(COUNT_TICKS), startsAt, '5000'], {
+      env: { TZ: zone },
+    })
+    await child.exit()
+    expect(Number(child.stdout())).toBeGreaterThanOrEqual(4)
+  })
+})
+
+describe('ticks and a clock that is set', () => {
+  function scheduled(cron: string, startMs: number) {
+    const clock = { nowMs: startMs, looks: 0 }
+    const runs: number[] = []
+    const metrics = createMetrics()
+    const tick = scheduleTick({
+      name: 'set',
+      cron,
+      logger: silent.logger,
+      metrics,
+      clock: {
+        now: () => {
+          clock.looks++
+          return clock.nowMs
+        },
+      },
+      run: async () => void runs.push(clock.nowMs),
+    })
+    return { tick, runs, metrics, clock }
+  }
+  const NOON = Date.UTC(2026, 5, 1, 12)
+
+  it('follow the new time when it was set back by an hour', async () => {
+    const { tick, runs, clock } = scheduled('*/10 * * * *', NOON + 1)
+    clock.nowMs = NOON - 3_600_000
+    await until(() => tick.nextRun()!.getTime() === NOON - 3_000_000)
+    clock.nowMs = NOON - 3_000_000
+    await until(() => runs.length === 1)
+    expect(tick.nextRun()!.getTime()).toBe(NOON - 2_400_000)
+    await tick.close()
+  })
+
+  it('make up for missed times with one run when it was set forward', async () => {
+    const { tick, runs, metrics, clock } = scheduled('*/10 * * * *', NOON + 1)
+    clock.nowMs = NOON + 3_600_001
+    await until(() => runs.length === 1)
+    expect(tick.nextRun()!.getTime()).toBe(NOON + 4_200_000)
+    expect(await metrics.text()).toContain('holdfast_ticks_late_total{tick="set"} 1')
+    await tick.close()
+    expect(runs).toHaveLength(1)
+  })
+
+  it('do not fire twice for one time when it was corrected by a second', async () => {
+    const { tick, runs, clock } = scheduled('*/10 * * * *', NOON - 1)
+    clock.nowMs = NOON
+    await until(() => runs.length === 1)
+    clock.nowMs = NOON - 1_000
+    const looks = clock.looks
+    await until(() => clock.looks >= looks + 2)
+    expect(tick.nextRun()!.getTime()).toBe(NOON + 600_000)
+    await tick.close()
+    expect(runs).toHaveLength(1)
   })
 })
