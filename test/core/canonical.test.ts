@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
+import { canonicalText, JsonError } from 'holdfast-client/canonical'
+import { faultOfNumber } from 'holdfast-client/json-number'
+import { openJson, readCanonical } from 'holdfast-client/json-reader'
 import { describe, expect, it } from 'vitest'
 import { canonicalJson, MAX_JSON_DEPTH, parseStrictJson } from '../../src/core/canonical.ts'
 import { HoldfastError } from '../../src/core/errors.ts'
-import { faultOfNumber } from '../../src/core/json-number.ts'
 import { recordHash } from '../../src/core/record-hash.ts'
 import vectors from '../vectors/canonical.json' with { type: 'json' }
 
@@ -100,6 +102,56 @@ describe('canonical JSON', () => {
       expect(error.code).toBe('INVALID_RECORD')
       expect(error.message).toContain(message)
     }
+  })
+
+  it.each(vectors.cases)('$name: the text is made canonical in one pass', ({ text, canonical }) => {
+    expect(canonicalText(text)).toBe(canonical)
+  })
+
+  it.each(vectors.rejected)('refuses to make $text canonical, at the same place', ({ code, text, at }) => {
+    try {
+      canonicalText(text)
+    } catch (error) {
+      expect(error).toBeInstanceOf(JsonError)
+      expect((error as JsonError).fault).toBe(code === 'INVALID_JSON' ? 'syntax' : 'content')
+      expect((error as JsonError).message).toContain(at)
+      return
+    }
+    throw new Error('was accepted')
+  })
+
+  it('makes the same text in one pass as by way of the value', () => {
+    fc.assert(
+      fc.property(jsonValue, fc.constantFrom('', '\n '), (value, indent) => {
+        const text = JSON.stringify(value, null, indent)
+        expect(canonicalText(text)).toBe(canonicalJson(parseStrictJson(text)))
+      }),
+      { numRuns: 1000 },
+    )
+  })
+
+  it('writes every number of up to 20 digits as the value is written', () => {
+    const digits = (most: number) => fc.stringMatching(new RegExp(`^[0-9]{1,${most}}$`))
+    const literal = fc
+      .tuple(fc.constantFrom('', '-'), digits(10), digits(10), fc.integer({ min: -330, max: 310 }))
+      .map(([sign, whole, fraction, exponent]) => `${sign}${Number(whole)}.${fraction}e${exponent}`)
+    fc.assert(
+      fc.property(literal, (text) => {
+        if (faultOfNumber(text) !== undefined) expect(accepts(() => canonicalText(text))).toBe(false)
+        else expect(canonicalText(text)).toBe(canonicalJson(Number(text)))
+      }),
+      { numRuns: 5000 },
+    )
+  })
+
+  it('stops reading a value that is too long', () => {
+    const members = Array.from({ length: 750_000 }, (_, i) => `"${i.toString(36)}":${i}`)
+    const cursor = openJson(`{${members.join(',')}}`)
+    expect(() => readCanonical(cursor, 262_144)).toThrow(JsonError)
+    expect(cursor.at).toBeLessThan(262_144 + 16)
+    const text = openJson(`"${'a'.repeat(100)}" `)
+    expect(() => readCanonical(text, 101)).toThrow(JsonError)
+    expect(readCanonical(openJson(text.text), 102)).toBe(text.text.trim())
   })
 
   it('leaves out undefined properties, as JSON.stringify does', () => {
