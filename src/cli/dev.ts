@@ -94,7 +94,7 @@ export async function dev(options: DevOptions): Promise<void> {
       config,
       env,
       logger,
-      metrics: createMetrics({ processMetrics: true }),
+      metrics: createMetrics({ chains: config.chains.map(({ chainId }) => chainId), processMetrics: true }),
       owner: leaseOwner(),
       faultPoint: process.env.HOLDFAST_FAULT_POINT,
     })

@@ -1,12 +1,12 @@
 #!/usr/bin/env -S node --max-semi-space-size=64
+import { Command, Option } from 'commander'
 /**
  * The `holdfast` command. Each subcommand has a file of its own; here are only its words.
  *
  * Node is given 64 MB for young objects instead of 16: what a request leaves behind is collected four times less
  * often, measured 8 % more single pushes a second (docs/benchmarks.md).
  */
-import { readFileSync } from 'node:fs'
-import { Command, Option } from 'commander'
+import { VERSION } from '../daemon/version.ts'
 import { cancelAnchor, resumeAnchoring, retryAnchor, showAnchor, showAnchors } from './anchors.ts'
 import { deploy } from './deploy.ts'
 import { dev } from './dev.ts'
@@ -20,11 +20,9 @@ import { serve } from './serve.ts'
 import { showStatus } from './status.ts'
 import { verify } from './verify.ts'
 
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
-
 const program = new Command('holdfast')
   .description('Push 32-byte hashes, prove later that they existed: Merkle batches anchored on an EVM chain.')
-  .version(version)
+  .version(VERSION)
   .showHelpAfterError()
 
 const url = () => new Option('--url <url>', 'the daemon').env('HOLDFAST_URL').default('http://127.0.0.1:8080')

@@ -18,7 +18,7 @@ export async function serve(): Promise<void> {
     config,
     env: process.env,
     logger,
-    metrics: createMetrics({ processMetrics: true }),
+    metrics: createMetrics({ chains: config.chains.map(({ chainId }) => chainId), processMetrics: true }),
     owner: leaseOwner(),
     faultPoint: process.env.HOLDFAST_FAULT_POINT,
   })

@@ -19,14 +19,4 @@ export type Logger = {
   child(bindings: object): Logger
 }
 
-/** Counters, gauges and histograms by name; `ops/metrics.ts` gives them to Prometheus, tests may pass `noMetrics`. */
-export type Metrics = {
-  count(name: string, by?: number, labels?: Record<string, string>): void
-  gauge(name: string, value: number, labels?: Record<string, string>): void
-  /** @param seconds a duration in seconds */
-  observe(name: string, seconds: number, labels?: Record<string, string>): void
-}
-
-export const noMetrics: Metrics = { count() {}, gauge() {}, observe() {} }
-
 export const systemClock: Clock = { now: () => Date.now() }

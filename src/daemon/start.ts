@@ -26,8 +26,10 @@ import { findByKeyHash } from '../store/intake/sources.ts'
 import { readTile } from '../store/sealed/read-tiles.ts'
 import { verifyReceipt } from '../verify/verify-receipt.ts'
 import { createEventFeed } from './event-feed.ts'
+import { registerGauges } from './gauges.ts'
 import { createHealth } from './health.ts'
 import { createStatus } from './status.ts'
+import { VERSION } from './version.ts'
 
 export type Daemon = {
   /** Where it listens. */
@@ -111,6 +113,7 @@ export async function startDaemon(options: {
     })
     undo.defer('sealer', sealer.close)
 
+    registerGauges({ metrics, version: VERSION, pool: reads.pool, clock, logger })
     const chains: ScheduledChain[] = []
     const deadlines = config.chains.map((chain) => createDeadline(chain))
     const anchorBy = (receivedAtMs: number) =>

@@ -1,4 +1,5 @@
-import type { Clock, Logger, Metrics } from '../core/ports.ts'
+import type { Metrics } from '../core/metrics.ts'
+import type { Clock, Logger } from '../core/ports.ts'
 import type { IntakeQueue } from '../ingest/intake-queue.ts'
 import type { Prover } from '../prove/prover.ts'
 import type { AnchorRow, BatchRow, Page } from '../store/chain/read-lists.ts'

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import type { Metrics } from '../core/ports.ts'
+import type { Metrics } from '../core/metrics.ts'
 
 export type RequestMetrics = {
   /** Counts an answer that Fastify does not see. */

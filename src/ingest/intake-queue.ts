@@ -8,7 +8,8 @@
 
 import { HoldfastError } from '../core/errors.ts'
 import { HASH_BYTES } from '../core/hash.ts'
-import type { Clock, Metrics } from '../core/ports.ts'
+import type { Metrics } from '../core/metrics.ts'
+import type { Clock } from '../core/ports.ts'
 
 export type IntakeChunk = { sourceId: number; receivedAtMs: number; hashes: Uint8Array }
 
@@ -150,7 +151,7 @@ export function createIntakeQueue(deps: {
       metrics.count('holdfast_intake_hashes_total', bytes / HASH_BYTES)
       for (const each of group) each.resolve(receivedAtMs)
     } else {
-      metrics.count('holdfast_intake_failures_total')
+      metrics.count('holdfast_intake_failures_total', 1)
       for (const each of group) each.reject(failure.error)
     }
     pendingBytes -= bytes + group.length * REQUEST_BYTES
@@ -167,7 +168,7 @@ export function createIntakeQueue(deps: {
       }
       const held = hashes.length + REQUEST_BYTES
       if (pendingBytes > 0 && pendingBytes + held > limits.maxPendingBytes) {
-        metrics.count('holdfast_intake_overloaded_total')
+        metrics.count('holdfast_intake_overloaded_total', 1)
         return Promise.reject(
           new HoldfastError(
             'OVERLOADED',

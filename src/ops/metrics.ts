@@ -1,5 +1,6 @@
+/** In: the table of `core/metrics.ts`. Out: `/metrics` in Prometheus' text format. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import type { Metrics } from '../core/ports.ts'
+import { METRICS, type MetricDefinition, type Metrics } from '../core/metrics.ts'
 
 /** Seconds; from a fraction of one disk flush to an anchor that waits for cheaper gas. */
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120, 600]
@@ -15,57 +16,36 @@ export type PrometheusMetrics = Metrics & {
 }
 
 /**
- * Metrics kept by prom-client. A metric is made on first use with the labels it came with; a label that first use did
- * not have is dropped, so that a call can never throw. Names are prefixed with `holdfast_` where they are not yet,
- * counters end in `_total` and durations in `_seconds`.
- * @param help descriptions by full name; a metric without one is described by its name
+ * Registers every metric of the table. Counters start at zero wherever their labels are known.
+ * @param chains configured chain ids, the values of the label `chain`, and of `tick` as `anchor:<id>`
  * @param processMetrics memory, event loop lag, garbage collection and the like as well
  */
 export function createMetrics(
-  options: { help?: Readonly<Record<string, string>>; processMetrics?: boolean } = {},
+  options: { chains?: readonly number[]; processMetrics?: boolean } = {},
 ): PrometheusMetrics {
   const registry = new Registry()
   if (options.processMetrics) collectDefaultMetrics({ register: registry })
   const readers: (() => void | Promise<void>)[] = []
-
-  function family<T>(suffix: string, make: (settings: Settings) => T) {
-    const made = new Map<string, { metric: T; labelNames: readonly string[] }>()
-    return (given: string, labels: Labels | undefined) => {
-      let entry = made.get(given)
-      if (entry === undefined) {
-        const name = fullName(given, suffix)
-        entry = made.get(name)
-        if (entry === undefined) {
-          const labelNames = Object.keys(labels ?? {})
-          const help = options.help?.[name] ?? name.replaceAll('_', ' ')
-          entry = { metric: make({ name, help, labelNames, registers: [registry] }), labelNames }
-          made.set(name, entry)
-        }
-        made.set(given, entry)
-      }
-      return { metric: entry.metric, labels: pick(labels, entry.labelNames) }
+  const counters = new Map<string, Counter>()
+  const gauges = new Map<string, Gauge>()
+  const histograms = new Map<string, Histogram>()
+  for (const [name, definition] of Object.entries<MetricDefinition>(METRICS)) {
+    const { type, help } = definition
+    const settings = { name, help, labelNames: Object.keys(definition.labels), registers: [registry] }
+    if (type === 'gauge') gauges.set(name, new Gauge(settings))
+    else if (type === 'histogram') histograms.set(name, new Histogram({ ...settings, buckets: BUCKETS }))
+    else {
+      const counter = new Counter(settings)
+      for (const labels of knownLabels(definition, options.chains ?? [])) counter.inc(labels, 0)
+      counters.set(name, counter)
     }
   }
-  const counters = family('_total', (settings) => new Counter(settings))
-  const gauges = family('', (settings) => new Gauge(settings))
-  const histograms = family('_seconds', (settings) => new Histogram({ ...settings, buckets: BUCKETS }))
 
   return {
-    count(name, by = 1, given) {
-      const { metric, labels } = counters(name, given)
-      if (labels === undefined) metric.inc(by)
-      else metric.inc(labels, by)
-    },
-    gauge(name, value, given) {
-      const { metric, labels } = gauges(name, given)
-      if (labels === undefined) metric.set(value)
-      else metric.set(labels, value)
-    },
-    observe(name, seconds, given) {
-      const { metric, labels } = histograms(name, given)
-      if (labels === undefined) metric.observe(seconds)
-      else metric.observe(labels, seconds)
-    },
+    count: (name: string, by: number, labels: Labels = {}) => counters.get(name)?.inc(labels, by),
+    gauge: (name: string, value: number, labels: Labels = {}) => gauges.get(name)?.set(labels, value),
+    observe: (name: string, seconds: number, labels: Labels = {}) =>
+      histograms.get(name)?.observe(labels, seconds),
     async text() {
       await Promise.all(readers.map((read) => read()))
       return registry.metrics()
@@ -75,17 +55,18 @@ export function createMetrics(
   }
 }
 
-type Settings = { name: string; help: string; labelNames: string[]; registers: Registry[] }
-
-function fullName(given: string, suffix: string): string {
-  const name = given.replaceAll(/[^a-zA-Z0-9_]/g, '_')
-  const prefixed = name.startsWith('holdfast_') ? name : `holdfast_${name}`
-  return suffix === '' || prefixed.endsWith(suffix) ? prefixed : `${prefixed}${suffix}`
+function valuesOf(label: string, chains: readonly number[]): string[] | undefined {
+  if (label === 'chain') return chains.map(String)
+  return label === 'tick' ? chains.map((chainId) => `anchor:${chainId}`) : undefined
 }
 
-function pick(labels: Labels | undefined, names: readonly string[]): Labels | undefined {
-  if (labels === undefined || names.length === 0) return undefined
-  const entries = Object.entries(labels)
-  if (entries.every(([name]) => names.includes(name))) return labels
-  return Object.fromEntries(entries.filter(([name]) => names.includes(name)))
+/** Every combination of the labels' values; none when a label's values are known only at run time. */
+function knownLabels({ labels }: MetricDefinition, chains: readonly number[]): Labels[] {
+  let combinations: Labels[] = [{}]
+  for (const [name, given] of Object.entries(labels)) {
+    const values = valuesOf(name, chains) ?? given
+    if (values === null) return []
+    combinations = combinations.flatMap((labels) => values.map((value) => ({ ...labels, [name]: value })))
+  }
+  return combinations
 }

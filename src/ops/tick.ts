@@ -1,5 +1,6 @@
 import { nextRunAfter } from '../core/cron.ts'
-import type { Clock, Logger, Metrics } from '../core/ports.ts'
+import type { Metrics } from '../core/metrics.ts'
+import type { Clock, Logger } from '../core/ports.ts'
 
 export type Tick = {
   /** The next scheduled run, or null after close(). */

@@ -3,7 +3,8 @@
  * runs in a thread (worker.ts → seal-loop.ts → seal-batch.ts); this is the daemon's handle on it.
  */
 import { Worker } from 'node:worker_threads'
-import type { Logger, Metrics } from '../core/ports.ts'
+import type { Metrics } from '../core/metrics.ts'
+import type { Logger } from '../core/ports.ts'
 import type { SealOptions } from './seal-loop.ts'
 import type { SealReport, SealRequest, SealWorkerData } from './worker.ts'
 
@@ -67,7 +68,7 @@ export function startSealer(deps: {
         logger[message.level](message.fields, message.message)
         break
       case 'failed':
-        metrics.count('holdfast_seal_failures_total')
+        metrics.count('holdfast_seal_failures_total', 1)
         break
       case 'sealed': {
         const { batchId, leafCount, seconds } = message
@@ -94,7 +95,7 @@ export function startSealer(deps: {
       onClosed?.()
       return
     }
-    metrics.count('holdfast_seal_restarts_total')
+    metrics.count('holdfast_seal_restarts_total', 1)
     logger.error({ code }, 'sealing thread ended; starting it again')
     restart = setTimeout(() => {
       worker = start()

@@ -9,7 +9,8 @@ import { createEndpoints } from '../../src/anchor/rpc/endpoints.ts'
 import { privateKeySigner } from '../../src/anchor/signers/signer.ts'
 import { outbid, payloadOf, sendAttempt, submitAnchor } from '../../src/anchor/submit.ts'
 import { toHex } from '../../src/core/hash.ts'
-import { noMetrics, systemClock } from '../../src/core/ports.ts'
+import { noMetrics } from '../../src/core/metrics.ts'
+import { systemClock } from '../../src/core/ports.ts'
 import { anchorTree } from '../../src/merkle/anchor-tree.ts'
 import { readAccount } from '../../src/store/chain/accounts.ts'
 import { acquireLease } from '../../src/store/connection/leases.ts'
@@ -162,7 +163,7 @@ describe('a daemon that leads no more', () => {
     const direct = stage.chain.rpcUrls
     stage.chain.rpcUrls = [proxy.url]
     const first = await stage.anchorer({
-      metrics: { ...noMetrics, gauge: (name, value) => gauges.set(name, value) },
+      metrics: { ...noMetrics, gauge: (name, value, ..._labels) => void gauges.set(name, value) },
     })
     await until(() => first.status().head !== null, { what: 'a first look' })
     proxy.rule = () => ({ kind: 'drop_request' })

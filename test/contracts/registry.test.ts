@@ -15,7 +15,8 @@ import {
 } from '../../src/anchor/contract/registry.generated.ts'
 import { createEndpoints } from '../../src/anchor/rpc/endpoints.ts'
 import { privateKeySigner } from '../../src/anchor/signers/signer.ts'
-import { noMetrics, systemClock } from '../../src/core/ports.ts'
+import { noMetrics } from '../../src/core/metrics.ts'
+import { systemClock } from '../../src/core/ports.ts'
 import { DEV_ACCOUNTS, startTestAnvil, type TestAnvil } from '../support/anvil.ts'
 import { until } from '../support/wait.ts'
 

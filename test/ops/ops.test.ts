@@ -1,6 +1,7 @@
 import { Writable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import { HoldfastError } from '../../src/core/errors.ts'
+import { METRICS } from '../../src/core/metrics.ts'
 import { createLogger } from '../../src/ops/logger.ts'
 import { createMetrics } from '../../src/ops/metrics.ts'
 import { createShutdown } from '../../src/ops/shutdown.ts'
@@ -68,31 +69,34 @@ describe('createLogger', () => {
 })
 
 describe('createMetrics', () => {
-  it('gives counters, gauges and histograms to Prometheus under full names', async () => {
-    const metrics = createMetrics({ help: { holdfast_pushes_total: 'Requests that pushed hashes.' } })
-    metrics.count('pushes')
-    metrics.count('holdfast_pushes_total', 2)
-    metrics.gauge('balance.eth', 1.5, { chain: '5' })
-    metrics.observe('commit', 0.002, { kind: 'a' })
-    metrics.onCollect(() => metrics.gauge('collected', 1))
+  it('gives counters, gauges and histograms to Prometheus', async () => {
+    const metrics = createMetrics()
+    metrics.count('holdfast_intake_hashes_total', 3)
+    metrics.gauge('holdfast_balance_days', 1.5, { chain: '5' })
+    metrics.observe('holdfast_seal_seconds', 0.002)
+    metrics.onCollect(() => metrics.gauge('holdfast_intake_backlog_hashes', 7))
     const text = await metrics.text()
-    expect(text).toContain('# HELP holdfast_pushes_total Requests that pushed hashes.')
-    expect(text).toContain('holdfast_pushes_total 3')
-    expect(text).toContain('holdfast_balance_eth{chain="5"} 1.5')
-    expect(text).toContain('holdfast_commit_seconds_bucket{le="0.0025",kind="a"} 1')
-    expect(text).toContain('holdfast_collected 1')
+    expect(text).toContain('# HELP holdfast_intake_hashes_total Hashes committed to the intake log.')
+    expect(text).toContain('holdfast_intake_hashes_total 3')
+    expect(text).toContain('holdfast_balance_days{chain="5"} 1.5')
+    expect(text).toContain('holdfast_seal_seconds_bucket{le="0.0025"} 1')
+    expect(text).toContain('holdfast_intake_backlog_hashes 7')
   })
 
-  it('never throws for labels that differ from the first use', async () => {
-    const metrics = createMetrics()
-    metrics.count('a', 1, { x: '1' })
-    metrics.count('a', 1, { y: '1' })
-    metrics.count('a')
-    metrics.count('b')
-    metrics.count('b', 1, { x: '1' })
-    const text = await metrics.text()
-    expect(text).toContain('holdfast_a_total{x="1"} 1')
-    expect(text).toContain('holdfast_b_total 2')
+  it('starts every counter at zero where its labels are known, so that the first event shows', async () => {
+    const text = await createMetrics({ chains: [1, 31337] }).text()
+    expect(text).toContain('holdfast_seal_failures_total 0')
+    expect(text).toContain('holdfast_anchor_paused_total{chain="31337",reason="nonce_gap"} 0')
+    expect(text).toContain('holdfast_tick_failures_total{tick="anchor:1"} 0')
+  })
+
+  it('names metrics as Prometheus wants them', () => {
+    for (const [name, { type, help }] of Object.entries(METRICS)) {
+      expect(name).toMatch(/^holdfast_[a-z][a-z_]*$/)
+      expect(name.endsWith('_total')).toBe(type === 'counter')
+      if (type === 'histogram') expect(name).toMatch(/_(seconds|bytes)$/)
+      expect(help).toMatch(/^[A-Z0-9].{8,}\.$/)
+    }
   })
 })
 

@@ -1,5 +1,6 @@
 import { HoldfastError } from '../../core/errors.ts'
-import type { Clock, Logger, Metrics } from '../../core/ports.ts'
+import type { Metrics } from '../../core/metrics.ts'
+import type { Clock, Logger } from '../../core/ports.ts'
 import { createJsonRpc, RpcAnswerError, RpcTransportError } from './json-rpc.ts'
 
 export type EndpointHealth = {

@@ -1,5 +1,6 @@
 import { HoldfastError } from '../../core/errors.ts'
-import type { Clock, Logger, Metrics } from '../../core/ports.ts'
+import type { Metrics } from '../../core/metrics.ts'
+import type { Clock, Logger } from '../../core/ports.ts'
 import { askFor, quantityOf } from './answers.ts'
 import { createEndpoint, type Endpoint, type EndpointHealth, endpointNames } from './endpoint.ts'
 import { MalformedAnswerError, RpcAnswerError, RpcTransportError } from './json-rpc.ts'

@@ -14,7 +14,8 @@ globalThis.Date = class extends RealDate {
   }
 } as unknown as DateConstructor
 
-const { noMetrics, systemClock } = await import('../../../src/core/ports.ts')
+const { noMetrics } = await import('../../../src/core/metrics.ts')
+const { systemClock } = await import('../../../src/core/ports.ts')
 const { createLogger } = await import('../../../src/ops/logger.ts')
 const { scheduleTick } = await import('../../../src/ops/tick.ts')
 
