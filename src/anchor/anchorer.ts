@@ -125,8 +125,12 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
       if (lease !== held) return
       report = seen
       fault = null
-      if (report.balanceDays !== null) metrics.gauge('holdfast_balance_days', report.balanceDays, labels)
-      metrics.gauge('holdfast_balance_wei', Number(report.balance), labels)
+      metrics.gauge('holdfast_balance_days', report.balanceDays ?? Number.NaN, labels)
+      metrics.gauge(
+        'holdfast_balance_wei',
+        report.balance === null ? Number.NaN : Number(report.balance),
+        labels,
+      )
     } catch (error) {
       await survive(context, asStoreError(error))
       throw error
@@ -221,7 +225,7 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
       leader: lease !== null,
       head: seen?.head ?? null,
       finalizedHead: seen?.finalized ?? null,
-      balanceWei: seen?.balance.toString() ?? null,
+      balanceWei: seen?.balance?.toString() ?? null,
       balanceDays: seen?.balanceDays ?? null,
       endpoints: endpoints.health(),
       reason: fault?.reason ?? null,

@@ -60,6 +60,8 @@ export type AnchorMemory = {
   registrySeen: boolean
   /** The chain is not a rollup of the OP stack. */
   noDataFee: boolean
+  /** Questions that anchoring does without and that failed, and when they may be asked again (ms since the epoch). */
+  unanswered: Map<string, { why: string; askAgainAt: number }>
   /** What the account pays a day, and when that was reckoned (ms since the epoch). */
   dailyFees: { wei: bigint | null; at: number } | null
   /** The chain waits for a nonce that has been used up here; at which head that was first seen, and when bytes were sent. */
@@ -76,6 +78,7 @@ export function emptyMemory(): AnchorMemory {
     sent: new Set(),
     registrySeen: false,
     noDataFee: false,
+    unanswered: new Map(),
     dailyFees: null,
     nonceGap: null,
     spentAtHead: new Map(),

@@ -11,7 +11,7 @@ import { type Attempt, attemptsOf } from '../store/chain/attempts.ts'
 import { inLease } from '../store/connection/lease-transaction.ts'
 import type { AnchorContext } from './context.ts'
 import { explain, wait } from './explain.ts'
-import { balanceDays } from './fees/spending.ts'
+import { balanceDays, balanceSeen } from './fees/spending.ts'
 import { checkFinality } from './finality.ts'
 import { applyFinding, type Change } from './follow.ts'
 import { WAITS_FOR_PREVIOUS } from './hindrances.ts'
@@ -19,7 +19,7 @@ import { type Finding, inspectAnchor, livingAttempts, type Sight } from './inspe
 import { lookForNonceGap, nonceIsSpent } from './nonces.ts'
 import { planAnchor } from './plan.ts'
 import { isSignerFault, pushAnchor, sendWhenDue } from './push-anchor.ts'
-import { balanceOf, finalizedHead, nonceAt } from './rpc/chain-reads.ts'
+import { finalizedHead, pendingNonceOf } from './rpc/chain-reads.ts'
 import type { ChainView } from './rpc/endpoints.ts'
 import { isEndpointFault } from './rpc/json-rpc.ts'
 import { signingHindrance, startAnchor } from './start-anchor.ts'
@@ -29,7 +29,8 @@ import { firstPayload } from './submit.ts'
 export type PassReport = {
   head: number
   finalized: number
-  balance: bigint
+  /** Null where the endpoint does not tell it. */
+  balance: bigint | null
   /** How long that lasts at the pace of the last week; null while nothing was paid. */
   balanceDays: number | null
   /** Something is not final, or due: look again soon. */
@@ -64,10 +65,9 @@ function isWrongChain(error: unknown): error is HoldfastError {
 }
 
 async function lookThrough(context: AnchorContext, view: ChainView): Promise<PassReport> {
-  const { pool, chain, memory, signer } = context
+  const { pool, chain, memory } = context
   const finalized = await finalizedHead(view.ask, view.head, chain.confirmations)
   const sight: Sight = { ...view, finalized }
-  const balance = await balanceOf(view.ask, signer.address)
   const account = await requireAccount(context, sight)
   await checkFinality(context, sight, account)
   await lookForNonceGap(context, sight, account)
@@ -75,6 +75,8 @@ async function lookThrough(context: AnchorContext, view: ChainView): Promise<Pas
   await followAll(context, sight)
   await advance(context, sight)
   const open = await openAnchors(pool, chain.chainId)
+  // Last, so that an endpoint which fails it has done all else by then.
+  const balance = await balanceSeen(context, sight)
   return {
     head: view.head,
     finalized,
@@ -89,7 +91,7 @@ async function requireAccount(context: AnchorContext, sight: Sight): Promise<Acc
   const { pool, lease, chain, signer } = context
   const known = await readAccount(pool, chain.chainId, signer.address)
   if (known !== null) return known
-  const nonce = await nonceAt(sight.ask, signer.address, 'pending')
+  const nonce = await pendingNonceOf(sight.ask, signer.address)
   await inLease(pool, lease, (client) => openAccount(client, chain.chainId, signer.address, nonce))
   return requireAccount(context, sight)
 }
@@ -222,6 +224,9 @@ function announce(
   for (const change of changes) {
     logger.info({ ...about, batches: anchor.lastBatch - anchor.firstBatch + 1 }, `anchor ${change}`)
     metrics.count('holdfast_anchor_changes_total', 1, { chain: String(chain.chainId), change })
+    if (change === 'anchored' && finding.kind === 'mined' && finding.receipt.feePaid === null) {
+      logger.warn(about, 'the receipt does not tell what the transaction cost: it is missing in the accounts')
+    }
     if (change === 'reorged' || change === 'moved') onEvent({ type: 'reorged', ...about })
     if (finding.kind !== 'mined' || change === 'reorged' || change === 'freed') continue
     onEvent({

@@ -10,6 +10,7 @@ import { type Quote, quoteFees } from './fees/quote.ts'
 import { spendingHindrance } from './fees/spending.ts'
 import { overCapHindrance, pausedHindrance, refusalHindrance } from './hindrances.ts'
 import type { Sight } from './inspect.ts'
+import { askOptional } from './optional.ts'
 import { blockAt, hasCode, nonceAt } from './rpc/chain-reads.ts'
 import { firstPayload, MAX_GAS_DOUBLINGS, type Payload, submitAnchor } from './submit.ts'
 
@@ -28,8 +29,10 @@ export async function signingHindrance(
   const unfit = (await lostBlock(context, sight)) ?? memory.nonceGap?.hindrance
   if (unfit !== undefined) return { hindrance: unfit }
   if (!memory.registrySeen) {
-    memory.registrySeen = await hasCode(sight.ask, registry)
-    if (!memory.registrySeen) {
+    const { endpoint, ask } = sight
+    const seen = await askOptional(context, { endpoint, name: 'registry code' }, () => hasCode(ask, registry))
+    memory.registrySeen = seen === true
+    if (seen === false) {
       const detail = `There is no contract at ${registry} on chain ${chain.chainId}. Run \`holdfast deploy\`.`
       return { hindrance: { reason: 'stuck', detail } }
     }

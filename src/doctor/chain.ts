@@ -2,6 +2,7 @@ import { REGISTRY_DEPLOYED_BYTECODE } from '../anchor/contract/registry.generate
 import { registryOf } from '../anchor/contract/registry.ts'
 import { dataFeeOf } from '../anchor/fees/data-fee.ts'
 import { quoteFees } from '../anchor/fees/quote.ts'
+import { orNull } from '../anchor/optional.ts'
 import { balanceOf, blockAt, finalizedHead } from '../anchor/rpc/chain-reads.ts'
 import { endpointNames } from '../anchor/rpc/endpoint.ts'
 import { type Ask, createEndpoints } from '../anchor/rpc/endpoints.ts'
@@ -122,11 +123,13 @@ export function chainChecks(deps: {
 
   async function balance(): Promise<Verdict> {
     const [{ address }, { ask }] = await Promise.all([signer(), all.view()])
-    const [wei, quote] = await Promise.all([balanceOf(ask, address), quoteFees(ask, chain.fees)])
+    const [wei, quote] = await Promise.all([orNull(balanceOf(ask, address)), quoteFees(ask, chain.fees)])
+    if (wei === null)
+      return warn('the endpoint does not tell the balance', 'Use another endpoint, or watch it elsewhere.')
     const root = Buffer.alloc(32, 0xff)
     const payload = payloadOf({ registry, mode: chain.mode, root })
-    const dataFee = await dataFeeOf(ask, payload, { noDataFee: false })
-    const worst = BigInt(payload.gasLimit) * quote.offer.maxFeePerGas + dataFee
+    const dataFee = await orNull(dataFeeOf(ask, payload, { noDataFee: false }))
+    const worst = BigInt(payload.gasLimit) * quote.offer.maxFeePerGas + (dataFee ?? 0n)
     const anchors = worst === 0n ? Infinity : Number(wei / worst)
     const text = `${Number(wei) / 1e18} ETH, enough for ${anchors} anchors at most fees of today`
     const fund = `Send funds to ${address} on chain ${chainId}.`

@@ -6,7 +6,8 @@ import { giveNonceBack, readAccount, setNonceAside } from '../../store/chain/acc
 import type { Pool } from '../../store/connection/database.ts'
 import { dataFeeOf } from '../fees/data-fee.ts'
 import { quoteFees } from '../fees/quote.ts'
-import { balanceOf, hasCode, nonceAt, receiptOf } from '../rpc/chain-reads.ts'
+import { orNull } from '../optional.ts'
+import { balanceOf, hasCode, pendingNonceOf, receiptOf } from '../rpc/chain-reads.ts'
 import type { Ask, Endpoints } from '../rpc/endpoints.ts'
 import { type Signer, signChecked } from '../signers/signer.ts'
 import {
@@ -48,7 +49,7 @@ export async function deployRegistry(options: {
       `Chain ${chainId} has no CREATE2 deployer at ${REGISTRY_DEPLOYER}. Have it deployed (github.com/Arachnid/deterministic-deployment-proxy), or deploy contracts/AnchorRegistry.sol yourself and name it as the chain's \`registry\`.`,
     )
   }
-  const nonce = await nonceAt(ask, signer.address, 'pending')
+  const nonce = await pendingNonceOf(ask, signer.address)
   if (pool !== undefined) await requireFreeNonce(pool, chainId, signer.address, nonce)
   const { raw, hash } = await signDeployment(ask, options, nonce)
   const aside = pool !== undefined && (await setNonceAside(pool, chainId, signer.address, nonce))
@@ -94,10 +95,10 @@ async function signDeployment(
   const gasLimit = gasLimitOf(data, EXECUTION_GAS)
   const { offer } = await quoteFees(ask, fees)
   const payload = { to: REGISTRY_DEPLOYER, data, gasLimit }
-  const dataFee = await dataFeeOf(ask, payload, { noDataFee: false })
-  const worst = BigInt(gasLimit) * offer.maxFeePerGas + dataFee
-  const balance = await balanceOf(ask, signer.address)
-  if (balance < worst) {
+  const dataFee = await orNull(dataFeeOf(ask, payload, { noDataFee: false }))
+  const worst = BigInt(gasLimit) * offer.maxFeePerGas + (dataFee ?? 0n)
+  const balance = await orNull(balanceOf(ask, signer.address))
+  if (balance !== null && balance < worst) {
     throw new HoldfastError(
       'INVALID_CONFIG',
       `${signer.address} holds ${balance} wei on chain ${chainId}; deploying the registry may cost up to ${worst} wei. Send it funds.`,

@@ -15,7 +15,7 @@ const MARGIN = 2n
 /**
  * Upper bound of the data fee that a rollup of the OP stack charges beside gas, in wei; 0 on other chains.
  * `memory` keeps that a chain has no such fee; an endpoint that cannot tell is no such chain.
- * @throws what `ask` throws, but for a call that reverts
+ * @throws what `ask` throws, but for a call that finds no oracle
  * Source: Optimism specs, "L1 cost fees", Fjord.
  */
 export async function dataFeeOf(ask: Ask, payload: Payload, memory: { noDataFee: boolean }): Promise<bigint> {
@@ -36,12 +36,12 @@ async function upperBound(ask: Ask, data: string): Promise<bigint | null> {
       answer === '0x' ? null : BigInt(`0x${bytes32Of(answer).toString('hex')}`),
     )
   } catch (error) {
-    if (error instanceof RpcAnswerError && isRevert(error)) return null
+    if (error instanceof RpcAnswerError && isNoOracle(error)) return null
     throw error
   }
 }
 
-/** geth's code for it, and the word that every node has in its message. */
-function isRevert(error: RpcAnswerError): boolean {
-  return error.code === 3 || /revert|invalid opcode/i.test(error.message)
+/** geth's code for a revert, and the words of nodes that run code which is none, or miss it. */
+function isNoOracle(error: RpcAnswerError): boolean {
+  return error.code === 3 || /revert|invalid opcode|bad instruction|no contract|no code/i.test(error.message)
 }

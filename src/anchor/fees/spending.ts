@@ -3,6 +3,7 @@ import type { Hindrance } from '../../core/anchor-state.ts'
 import { dailyFees, feesPaidSince } from '../../store/chain/attempts.ts'
 import type { AnchorContext } from '../context.ts'
 import type { Sight } from '../inspect.ts'
+import { askOptional, countOptional } from '../optional.ts'
 import { balanceOf } from '../rpc/chain-reads.ts'
 import type { Payload } from '../submit.ts'
 import { dataFeeOf } from './data-fee.ts'
@@ -17,17 +18,26 @@ export async function spendingHindrance(
   payload: Payload,
   offer: Offer,
 ): Promise<Hindrance | null> {
-  const { chain, signer } = context
-  const worst =
-    BigInt(payload.gasLimit) * offer.maxFeePerGas + (await dataFeeOf(sight.ask, payload, context.memory))
-  const balance = await balanceOf(sight.ask, signer.address)
-  if (balance < worst) {
+  const { chain, signer, memory } = context
+  const { endpoint, ask } = sight
+  const dataFee = await askOptional(context, { endpoint, name: 'data fee' }, () =>
+    dataFeeOf(ask, payload, memory),
+  )
+  const worst = BigInt(payload.gasLimit) * offer.maxFeePerGas + (dataFee ?? 0n)
+  const balance = await balanceSeen(context, sight)
+  // Where the balance is not told, the node says itself that it is too low, when it gets the bytes.
+  if (balance !== null && balance < worst) {
     return {
       reason: 'no_funds',
       detail: `${signer.address} holds ${formatEther(balance)} on chain ${chain.chainId}; the next transaction may cost up to ${formatEther(worst)}. Send it funds.`,
     }
   }
   return dailyLimitHindrance(context, worst)
+}
+
+/** The signer's balance in wei; null where the endpoint does not tell it. */
+export async function balanceSeen(context: AnchorContext, { endpoint, ask }: Sight): Promise<bigint | null> {
+  return askOptional(context, { endpoint, name: 'balance' }, () => balanceOf(ask, context.signer.address))
 }
 
 async function dailyLimitHindrance(context: AnchorContext, worst: bigint): Promise<Hindrance | null> {
@@ -49,12 +59,15 @@ async function dailyLimitHindrance(context: AnchorContext, worst: bigint): Promi
 const FORECAST_OVER_DAYS = 7
 const FORECAST_EVERY_MS = 60_000
 
-/** How many days the balance lasts at the pace of the last week; null while nothing was paid. */
-export async function balanceDays(context: AnchorContext, balance: bigint): Promise<number | null> {
+/** How many days the balance lasts at the pace of the last week; null while nothing was paid, or either is not known. */
+export async function balanceDays(context: AnchorContext, balance: bigint | null): Promise<number | null> {
+  if (balance === null) return null
   const { chain, signer, pool, memory } = context
   const now = context.clock.now()
   if (memory.dailyFees === null || now - memory.dailyFees.at > FORECAST_EVERY_MS) {
-    const wei = await dailyFees(pool, chain.chainId, signer.address, new Date(now), FORECAST_OVER_DAYS)
+    const wei = await countOptional(context, 'daily fees', () =>
+      dailyFees(pool, chain.chainId, signer.address, new Date(now), FORECAST_OVER_DAYS),
+    )
     memory.dailyFees = { wei, at: now }
   }
   const { wei } = memory.dailyFees

@@ -31,6 +31,12 @@ export function bigQuantityOf(value: unknown): bigint {
   return BigInt(value)
 }
 
+/** The quantity, also in decimal or as a number, or null: for fields that nothing but accounting depends on. */
+export function looseQuantityOf(value: unknown): bigint | null {
+  if (typeof value === 'string' && /^(0x[0-9a-fA-F]+|\d+)$/.test(value)) return BigInt(value)
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? BigInt(value) : null
+}
+
 export function bytes32Of(value: unknown): Buffer {
   if (typeof value !== 'string' || !/^0x[0-9a-fA-F]{64}$/.test(value)) throw new TypeError('not 32 bytes')
   return Buffer.from(value.slice(2), 'hex')

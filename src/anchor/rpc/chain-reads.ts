@@ -1,8 +1,9 @@
 import { toHex } from '../../core/hash.ts'
 import type { Log } from '../contract/registry.ts'
-import { askFor, bigQuantityOf, bytes32Of, fieldsOf, quantityOf } from './answers.ts'
+import { orNull } from '../optional.ts'
+import { askFor, bigQuantityOf, bytes32Of, fieldsOf, looseQuantityOf, quantityOf } from './answers.ts'
 import type { Ask } from './endpoints.ts'
-import { RpcAnswerError } from './json-rpc.ts'
+import { MalformedAnswerError, RpcAnswerError } from './json-rpc.ts'
 
 export type Block = { number: number; hash: Buffer; time: Date }
 
@@ -10,9 +11,10 @@ export type TransactionReceipt = {
   succeeded: boolean
   blockNumber: number
   blockHash: Buffer
-  gasUsed: number
-  /** Wei, gas and (on rollups of the OP stack) data fee together. */
-  feePaid: bigint
+  /** Null where the endpoint does not say it. */
+  gasUsed: number | null
+  /** Wei, gas and (on rollups of the OP stack) data fee together; null where it cannot be reckoned. */
+  feePaid: bigint | null
   logs: Log[]
 }
 
@@ -38,25 +40,32 @@ export async function receiptOf(ask: Ask, hash: Buffer): Promise<TransactionRece
     if (!bytes32Of(receipt.transactionHash).equals(hash))
       throw new Error('the receipt of another transaction')
     return {
-      succeeded: quantityOf(receipt.status) === 1,
+      // From before Byzantium a receipt has no status; whether it has the event is looked at in any case.
+      succeeded: receipt.status == null || quantityOf(receipt.status) === 1,
       blockNumber: quantityOf(receipt.blockNumber),
       blockHash: bytes32Of(receipt.blockHash),
-      gasUsed: quantityOf(receipt.gasUsed),
-      gasPrice: receipt.effectiveGasPrice == null ? null : bigQuantityOf(receipt.effectiveGasPrice),
-      dataFee: receipt.l1Fee == null ? 0n : bigQuantityOf(receipt.l1Fee),
+      gasUsed: looseQuantityOf(receipt.gasUsed),
+      gasPrice: looseQuantityOf(receipt.effectiveGasPrice),
+      dataFee: looseQuantityOf(receipt.l1Fee) ?? 0n,
       logs: logsOf(receipt.logs),
     }
   })
   if (read === null) return null
-  const { gasPrice, dataFee, ...receipt } = read
+  const { gasUsed, gasPrice, dataFee, ...receipt } = read
   const price = gasPrice ?? (await gasPriceOf(ask, hash))
-  return { ...receipt, feePaid: BigInt(receipt.gasUsed) * price + dataFee }
+  return {
+    ...receipt,
+    gasUsed: gasUsed === null ? null : Number(gasUsed),
+    feePaid: gasUsed === null || price === null ? null : gasUsed * price + dataFee,
+  }
 }
 
-/** What a mined transaction pays a gas unit, from nodes whose receipts do not say it. */
-async function gasPriceOf(ask: Ask, hash: Buffer): Promise<bigint> {
-  return askFor(ask, 'eth_getTransactionByHash', [toHex(hash)], (answer) =>
-    bigQuantityOf(fieldsOf(answer)?.gasPrice),
+/** What a mined transaction pays a gas unit, from nodes whose receipts do not say it; null when they do not here either. */
+async function gasPriceOf(ask: Ask, hash: Buffer): Promise<bigint | null> {
+  return orNull(
+    askFor(ask, 'eth_getTransactionByHash', [toHex(hash)], (answer) =>
+      looseQuantityOf(fieldsOf(answer)?.gasPrice),
+    ),
   )
 }
 
@@ -69,9 +78,20 @@ function logsOf(value: unknown): Log[] {
   })
 }
 
-/** How many transactions of the address the chain holds: the next nonce it takes. */
-export async function nonceAt(ask: Ask, address: string, tag: 'latest' | 'pending'): Promise<number> {
+/** How many transactions of the address the chain holds, at a tag or block: the next nonce it takes. */
+export async function nonceAt(ask: Ask, address: string, at: number | 'latest' | 'pending'): Promise<number> {
+  const tag = typeof at === 'number' ? `0x${at.toString(16)}` : at
   return askFor(ask, 'eth_getTransactionCount', [address, tag], quantityOf)
+}
+
+/** The same with those that wait in the node's pool, where the node counts them. */
+export async function pendingNonceOf(ask: Ask, address: string): Promise<number> {
+  try {
+    return await nonceAt(ask, address, 'pending')
+  } catch (error) {
+    if (!(error instanceof RpcAnswerError) && !(error instanceof MalformedAnswerError)) throw error
+    return nonceAt(ask, address, 'latest')
+  }
 }
 
 export async function balanceOf(ask: Ask, address: string): Promise<bigint> {

@@ -8,7 +8,7 @@ export type MinedAt = {
   blockNumber: number
   blockHash: Buffer
   blockTime: Date
-  gasUsed: number
+  gasUsed: number | null
 }
 
 export type Anchor = {

@@ -135,12 +135,13 @@ export async function noteMined(
     blockNumber: number
     blockHash: Buffer
     blockTime: Date
-    feePaid: bigint
+    /** Wei; null where the endpoint does not tell it. */
+    feePaid: bigint | null
   },
 ): Promise<void> {
   const { rowCount } = await client.query(
     `update attempt set state = $2, block_number = $3, block_hash = $4, mined_at = $5, fee_paid = $6 where id = $1`,
-    [id, at.state, at.blockNumber, at.blockHash, at.blockTime, at.feePaid.toString()],
+    [id, at.state, at.blockNumber, at.blockHash, at.blockTime, at.feePaid?.toString() ?? null],
   )
   if (rowCount !== 1) throw new HoldfastError('INTERNAL', `Attempt ${id} is gone.`)
 }
