@@ -1,5 +1,5 @@
-import { pino } from 'pino'
-import pretty from 'pino-pretty'
+import { createRequire } from 'node:module'
+import { type Level, type Logger as PinoLogger, pino } from 'pino'
 import { HoldfastError } from '../core/errors.ts'
 import type { Logger } from '../core/ports.ts'
 
@@ -34,15 +34,11 @@ export type LoggerOptions = {
 export function createLogger(options: LoggerOptions): Logger {
   const readable = options.pretty === true || (options.pretty === 'auto' && process.stdout.isTTY === true)
   const output = options.destination ?? pino.destination({ dest: 1, sync: true })
-  const stream = readable
-    ? pretty({
-        destination: output,
-        colorize: process.stdout.isTTY === true,
-        sync: true,
-      })
-    : output
+  const pretty = readable ? optionalPretty() : undefined
+  const stream =
+    pretty?.({ destination: output, colorize: process.stdout.isTTY === true, sync: true }) ?? output
   const secrets = [...(options.secrets ?? [])].sort((a, b) => b.length - a.length)
-  return pino(
+  const target = pino(
     {
       level: options.level,
       base: null,
@@ -56,6 +52,46 @@ export function createLogger(options: LoggerOptions): Logger {
       ...(secrets.length > 0 && { hooks: { streamWrite: (line: string) => scrub(line, secrets) } }),
     },
     stream,
+  )
+  return withBindings(target, {})
+}
+
+/** pino-pretty where it is installed; without it, readable logs are JSON lines too. */
+function optionalPretty(): typeof import('pino-pretty') | undefined {
+  try {
+    return createRequire(import.meta.url)('pino-pretty') as typeof import('pino-pretty')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND') return undefined
+    throw error
+  }
+}
+
+/**
+ * Merges a child's bindings into each call's fields, the call's first: pino writes both, and a JSON line that holds a
+ * key twice is refused by strict readers and read differently by others.
+ */
+function withBindings(target: PinoLogger, bindings: object): Logger {
+  const at = (level: Level) => (first: object | string, message?: string) => {
+    if (typeof first === 'string') return target[level](withoutReserved({ ...bindings }), first)
+    const fields = first instanceof Error ? { err: first } : first
+    target[level](withoutReserved({ ...bindings, ...fields }), message)
+  }
+  return {
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    child: (more) => withBindings(target, { ...bindings, ...more }),
+  }
+}
+
+/** Keys that pino writes itself. */
+const RESERVED = ['level', 'time', 'msg']
+
+function withoutReserved(fields: Record<string, unknown>): object {
+  if (!RESERVED.some((key) => key in fields)) return fields
+  return Object.fromEntries(
+    Object.entries(fields).map(([key, value]) => [RESERVED.includes(key) ? `${key}_` : key, value]),
   )
 }
 

@@ -41,6 +41,8 @@ const unsigned: UnsignedTransaction = {
 
 let stage: Stage
 const closing: (() => Promise<unknown>)[] = []
+const warnings: string[] = []
+process.on('warning', ({ message }) => warnings.push(message))
 beforeEach(async () => {
   Object.assign(process.env, AWS)
   stage = await createStage()
@@ -288,6 +290,12 @@ describe('aws kms', () => {
     const fake = await kms()
     fake.refuseWith('NotFoundException')
     await expect(kmsSigner(kmsOptions(fake))).rejects.toMatchObject({ code: 'SIGNER_UNAVAILABLE' })
+  })
+
+  it('brings no warning of its own about the version of Node', async () => {
+    const fake = await kms()
+    await kmsSigner(kmsOptions(fake))
+    expect(warnings.filter((message) => message.includes('NodeVersionSupport'))).toEqual([])
   })
 })
 

@@ -46,6 +46,28 @@ describe('createLogger', () => {
     expect(new Date(line.time).toISOString()).toBe(line.time)
   })
 
+  it('writes each key once, whatever children and calls repeat', () => {
+    const { lines, destination } = capture()
+    const logger = createLogger({ level: 'info', pretty: false, destination })
+    const chain = logger.child({ chainId: 5 }).child({ chainId: 31337, part: 'a' })
+    chain.info({ chainId: 31337, part: 'b', level: 9, time: 1, msg: 'inner' }, 'sent')
+    chain.child({ msg: 'bound' }).warn('plain')
+    chain.error(new Error('bare'))
+    for (const line of lines) {
+      const keys = [...line.matchAll(/"(\w+)":/g)].map(([, key]) => key)
+      expect(keys).toEqual([...new Set(keys)])
+    }
+    expect(JSON.parse(lines[0]!)).toMatchObject({
+      chainId: 31337,
+      part: 'b',
+      level_: 9,
+      msg_: 'inner',
+      msg: 'sent',
+    })
+    expect(JSON.parse(lines[1]!)).toMatchObject({ chainId: 31337, part: 'a', msg_: 'bound', msg: 'plain' })
+    expect(JSON.parse(lines[2]!)).toMatchObject({ level: 'error', err: { message: 'bare' } })
+  })
+
   it('lets no secret out, wherever it stands', () => {
     for (const pretty of [false, true]) {
       const { lines, destination } = capture()

@@ -74,6 +74,8 @@ export async function kmsSigner(options: KmsSignerOptions): Promise<Signer> {
 }
 
 async function loadSdk(): Promise<typeof import('@aws-sdk/client-kms')> {
+  // The lockfile pins an SDK that runs on this Node; its notice about later versions is no business of an operator's.
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
   try {
     return await import('@aws-sdk/client-kms')
   } catch (cause) {
