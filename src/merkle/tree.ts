@@ -4,8 +4,8 @@ import type { Kernel } from './kernel/kernel.ts'
 import { hashLevel, sharedKernel } from './kernel/kernel.ts'
 
 /*
- * Record hashes flow in, in chunks of any size; the tiles of tree `holdfast-keccak-v1` and at last its root flow out.
- * A tile is 256 neighbouring nodes, and its subtree's root is one node of the level eight higher.
+ * In: record hashes, in chunks of any size. Out: the tiles of tree `holdfast-keccak-v1`, then its root.
+ * A tile is 256 neighbouring nodes. The root of its subtree is one node of the level eight higher.
  */
 
 /** Nodes in a full tile. */
@@ -69,77 +69,35 @@ const WINDOW_TILES = 16
 const WINDOW_NODES = WINDOW_TILES * TILE_NODES
 const TILE_BYTES = TILE_NODES * HASH_BYTES
 
-/** The growing last tile of a level above 0. */
-type Edge = { level: number; nodes: Uint8Array; count: number; index: number }
-
 /**
  * Builds one batch's tree in bounded memory: a window of 128 KB of hashes, one as large for leaves when they are
  * asked for, and one tile a level, whatever the number of leaves.
  *
- * Any number of builders may work in turns on one kernel: between calls, and during callbacks, a builder keeps
- * nothing in the kernel's memory. If a callback throws, the builder is of no further use.
+ * Any number of builders may take turns on one kernel: between calls, and during callbacks, a builder keeps nothing
+ * in the kernel's memory. A builder whose callback threw must not be used again.
  */
 export function createTreeBuilder(options: TreeBuilderOptions): TreeBuilder {
-  const { onTile, onLeaves, kernel = sharedKernel() } = options
+  const kernel = options.kernel ?? sharedKernel()
+  const upper = createUpperLevels(kernel, options.onTile)
   const window = new Uint8Array(WINDOW_NODES * HASH_BYTES)
-  const leaves = onLeaves === undefined ? undefined : new Uint8Array(WINDOW_NODES * HASH_BYTES)
-  const edges: Edge[] = []
+  const leaves = options.onLeaves && new Uint8Array(WINDOW_NODES * HASH_BYTES)
   let filled = 0
   let hashed = 0
   let finished = false
 
-  /** Hashes the window's `count` hashes: whole tiles, and at the very end a partial one. */
-  function flushWindow(count: number): void {
-    const first = hashed
-    const bytes = count * HASH_BYTES
-    kernel.nodes.set(window.subarray(0, bytes))
+  /** Hashes the window: whole tiles, and at the very end a partial one. */
+  function flushWindow(): void {
+    const [first, count] = [hashed, filled]
+    const hashes = window.subarray(0, count * HASH_BYTES)
+    kernel.nodes.set(hashes)
     kernel.hashLeaves(0, 0, count)
-    leaves?.set(kernel.nodes.subarray(0, bytes))
-    // Tiles but the last are full, so levels of several tiles halve evenly, and each tile becomes one node.
+    leaves?.set(kernel.nodes.subarray(0, hashes.length))
     const { groupRoots, roots } = hashTiles(kernel, count)
     hashed += count
     filled = 0
-
-    for (let from = 0; from < count; from += TILE_NODES) {
-      const to = Math.min(from + TILE_NODES, count)
-      onTile({
-        level: 0,
-        index: (first + from) / TILE_NODES,
-        nodes: window.subarray(from * HASH_BYTES, to * HASH_BYTES),
-        groupRoots: groupRootsOf(groupRoots, from, to),
-      })
-    }
-    if (leaves !== undefined) onLeaves?.(leaves.subarray(0, bytes), first)
-    for (let at = 0; at < roots.length; at += HASH_BYTES) climb(0, roots.subarray(at, at + HASH_BYTES))
-  }
-
-  /** Appends a node to the edge `height` tiles up; a tile that it fills goes out and climbs on. */
-  function climb(height: number, node: Uint8Array): void {
-    const edge = edgeAt(height)
-    edge.nodes.set(node, edge.count * HASH_BYTES)
-    edge.count += 1
-    if (edge.count === TILE_NODES) climb(height + 1, closeTile(edge))
-  }
-
-  function edgeAt(height: number): Edge {
-    let edge = edges[height]
-    if (edge === undefined) {
-      edge = { level: (height + 1) * TILE_LEVELS, nodes: new Uint8Array(TILE_BYTES), count: 0, index: 0 }
-      edges.push(edge)
-    }
-    return edge
-  }
-
-  /** Emits the edge's tile and starts the next one. Returns the tile's root. */
-  function closeTile(edge: Edge): Uint8Array {
-    const nodes = edge.nodes.subarray(0, edge.count * HASH_BYTES)
-    kernel.nodes.set(nodes)
-    const { groupRoots, roots } = hashTiles(kernel, edge.count)
-    const { level, index } = edge
-    onTile({ level, index, nodes, groupRoots: groupRootsOf(groupRoots, 0, edge.count) })
-    edge.count = 0
-    edge.index += 1
-    return roots
+    emitLowestTiles(options.onTile, hashes, first, groupRoots)
+    if (leaves !== undefined) options.onLeaves?.(leaves.subarray(0, hashes.length), first)
+    for (let at = 0; at < roots.length; at += HASH_BYTES) upper.add(roots.subarray(at, at + HASH_BYTES))
   }
 
   function push(hashes: Uint8Array): void {
@@ -155,7 +113,7 @@ export function createTreeBuilder(options: TreeBuilderOptions): TreeBuilder {
       window.set(taken, filled * HASH_BYTES)
       filled += taken.length / HASH_BYTES
       from += taken.length
-      if (filled === WINDOW_NODES) flushWindow(WINDOW_NODES)
+      if (filled === WINDOW_NODES) flushWindow()
     }
   }
 
@@ -163,15 +121,8 @@ export function createTreeBuilder(options: TreeBuilderOptions): TreeBuilder {
     assertOpen()
     if (hashed + filled === 0) throw new HoldfastError('EMPTY', 'A tree needs at least one hash.')
     finished = true
-    if (filled > 0) flushWindow(filled)
-    // From the lowest level up: close each level's last tile until a level has a single node, the root.
-    for (let height = 0; ; height++) {
-      const edge = edgeAt(height)
-      if (edge.index === 0 && edge.count === 1) {
-        return { root: Buffer.from(edge.nodes.subarray(0, HASH_BYTES)), leafCount: hashed }
-      }
-      if (edge.count > 0) climb(height + 1, closeTile(edge))
-    }
+    if (filled > 0) flushWindow()
+    return { root: upper.close(), leafCount: hashed }
   }
 
   function assertOpen(): void {
@@ -181,7 +132,76 @@ export function createTreeBuilder(options: TreeBuilderOptions): TreeBuilder {
   return { push, finish }
 }
 
-/** The roots of the groups, and of the tiles, whose `count` nodes lie at the kernel's start; all but the last are full. */
+function emitLowestTiles(
+  onTile: TreeBuilderOptions['onTile'],
+  hashes: Uint8Array,
+  firstIndex: number,
+  groupRoots: Uint8Array,
+): void {
+  const count = hashes.length / HASH_BYTES
+  for (let from = 0; from < count; from += TILE_NODES) {
+    const to = Math.min(from + TILE_NODES, count)
+    onTile({
+      level: 0,
+      index: (firstIndex + from) / TILE_NODES,
+      nodes: hashes.subarray(from * HASH_BYTES, to * HASH_BYTES),
+      groupRoots: groupRootsOf(groupRoots, from, to),
+    })
+  }
+}
+
+/** The growing last tile of a level above 0. */
+type Edge = { level: number; nodes: Uint8Array; count: number; index: number }
+
+/** The levels above 0: the roots of level 0's tiles flow in, the tiles above and at last the tree's root flow out. */
+function createUpperLevels(kernel: Kernel, onTile: TreeBuilderOptions['onTile']) {
+  const edges: Edge[] = []
+
+  /** Appends a node to the edge `height` tiles up. A tile that becomes full is emitted, and its root climbs on. */
+  function add(node: Uint8Array, height = 0): void {
+    const edge = edgeAt(height)
+    edge.nodes.set(node, edge.count * HASH_BYTES)
+    edge.count += 1
+    if (edge.count === TILE_NODES) add(closeTile(edge), height + 1)
+  }
+
+  function edgeAt(height: number): Edge {
+    let edge = edges[height]
+    if (edge === undefined) {
+      edge = { level: (height + 1) * TILE_LEVELS, nodes: new Uint8Array(TILE_BYTES), count: 0, index: 0 }
+      edges.push(edge)
+    }
+    return edge
+  }
+
+  /** Emits the edge's tile and starts the next one. Returns the tile's root. */
+  function closeTile(edge: Edge): Uint8Array {
+    const { level, index } = edge
+    const nodes = edge.nodes.subarray(0, edge.count * HASH_BYTES)
+    kernel.nodes.set(nodes)
+    const { groupRoots, roots } = hashTiles(kernel, edge.count)
+    onTile({ level, index, nodes, groupRoots: groupRootsOf(groupRoots, 0, edge.count) })
+    edge.count = 0
+    edge.index += 1
+    return roots
+  }
+
+  /** From the lowest level up, closes each level's last tile until a level has a single node, the root. */
+  function close(): Buffer {
+    for (let height = 0; ; height++) {
+      const edge = edgeAt(height)
+      if (edge.index === 0 && edge.count === 1) return Buffer.from(edge.nodes.subarray(0, HASH_BYTES))
+      if (edge.count > 0) add(closeTile(edge), height + 1)
+    }
+  }
+
+  return { add, close }
+}
+
+/**
+ * The roots of the groups and of the tiles over the `count` nodes at the kernel's start. Tiles but the last are full, so
+ * levels of several tiles halve evenly, and each tile becomes one node.
+ */
 function hashTiles(kernel: Kernel, count: number): { groupRoots: Uint8Array; roots: Uint8Array } {
   const climb = (levels: number, from: number): number => {
     let nodes = from
