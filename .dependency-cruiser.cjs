@@ -34,6 +34,11 @@ const onlyIn = (packages, rooms) => ({
   to: { path: `^node_modules/(${packages})/` },
 })
 
+/** The client package, whichever way it resolves: to its sources, to what was built of it, or by name. */
+const CLIENT = '(^|/)clients/typescript/|holdfast-client'
+/** `core` may share its pure vocabulary; the rooms of the data's path that touch no chain have no use for it. */
+const USERS_OF_CLIENT = 'core|anchor|verify|dev|http|client|daemon|doctor|cli'
+
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
   forbidden: [
@@ -44,6 +49,12 @@ module.exports = {
     onlyIn('pino|pino-pretty|prom-client', 'ops'),
     onlyIn('merkletreejs|keccak256', 'verify'),
     onlyIn('commander|cli-progress', 'cli'),
+    {
+      name: `holdfast-client-only-in-${USERS_OF_CLIENT.split('|').join('-')}`,
+      severity: 'error',
+      from: { path: '^src/', pathNot: `^src/(${USERS_OF_CLIENT})/` },
+      to: { path: CLIENT },
+    },
     { name: 'no-circular', severity: 'error', from: { path: '^src/' }, to: { circular: true } },
     {
       name: 'no-dev-dependency-in-src',

@@ -7,7 +7,7 @@ import type { AnchorContext } from './context.ts'
 import { pause } from './explain.ts'
 import { contradictsFinal, type Sight } from './inspect.ts'
 import { finalizedHead } from './rpc/chain-reads.ts'
-import { ContradictedAnswerError, isEndpointFault } from './rpc/json-rpc.ts'
+import { ContradictedAnswerError, isEndpointFault } from './rpc/faults.ts'
 
 /**
  * The newest final anchor's block must stay. When every endpoint that has finalized that far says that it did not,

@@ -1,8 +1,8 @@
+import type { Ask } from 'holdfast-client/rpc-values'
 import type { Anchor } from '../store/chain/anchors.ts'
 import type { Attempt } from '../store/chain/attempts.ts'
 import { hasAnchored } from './contract/registry.ts'
 import { type Block, blockAt, nonceAt, receiptOf, type TransactionReceipt } from './rpc/chain-reads.ts'
-import type { Ask } from './rpc/endpoints.ts'
 
 /** The chain as one pass sees it, through one endpoint. */
 export type Sight = { endpoint: string; ask: Ask; head: number; finalized: number }

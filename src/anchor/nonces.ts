@@ -9,7 +9,7 @@ import type { AnchorContext } from './context.ts'
 import { explain, pause } from './explain.ts'
 import type { Sight } from './inspect.ts'
 import { nonceAt, receiptOf } from './rpc/chain-reads.ts'
-import { ContradictedAnswerError, isEndpointFault } from './rpc/json-rpc.ts'
+import { ContradictedAnswerError, isEndpointFault } from './rpc/faults.ts'
 import { sendAttempt } from './submit.ts'
 
 /**

@@ -1,6 +1,6 @@
 import { asStoreError } from '../store/connection/unavailable.ts'
 import type { AnchorContext } from './context.ts'
-import { isEndpointFault } from './rpc/json-rpc.ts'
+import { isEndpointFault } from './rpc/faults.ts'
 
 /** A question that failed is not asked again for this long: an endpoint that fails it may back off from all others. */
 const ASK_AGAIN_AFTER_MS = 60_000

@@ -21,7 +21,7 @@ import { planAnchor } from './plan.ts'
 import { isSignerFault, pushAnchor, sendWhenDue } from './push-anchor.ts'
 import { finalizedHead, pendingNonceOf } from './rpc/chain-reads.ts'
 import type { ChainView } from './rpc/endpoints.ts'
-import { isEndpointFault } from './rpc/json-rpc.ts'
+import { isEndpointFault } from './rpc/faults.ts'
 import { signingHindrance, startAnchor } from './start-anchor.ts'
 import { firstPayload } from './submit.ts'
 

@@ -16,7 +16,7 @@ import {
   stuckHindrance,
 } from './hindrances.ts'
 import { livingAttempts, type Sight } from './inspect.ts'
-import { isEndpointFault } from './rpc/json-rpc.ts'
+import { isEndpointFault } from './rpc/faults.ts'
 import { classifyWording, type SendOutcome } from './rpc/send-outcome.ts'
 import {
   MAX_GAS_DOUBLINGS,

@@ -1,27 +1,25 @@
+import { createJsonRpc, RpcTransportError } from 'holdfast-client/json-rpc'
 import { HoldfastError } from '../core/errors.ts'
+
+/** A development chain's dumped state may be long. */
+const MAX_ANSWER_BYTES = 256 * 1024 * 1024
 
 /**
  * One JSON-RPC call to a development chain.
- * @throws CHAIN_UNAVAILABLE no answer within `timeoutMs`; Error with the node's message when it answered with one
+ * @throws CHAIN_UNAVAILABLE no answer within `timeoutMs`; RpcAnswerError when the node answered with an error
  */
 export async function callRpc(
   url: string,
   method: string,
   params: readonly unknown[] = [],
   timeoutMs = 10_000,
-) {
-  let answer: { result?: unknown; error?: { code: number; message: string } }
+): Promise<unknown> {
   try {
-    const response = await fetch(url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
-      signal: AbortSignal.timeout(timeoutMs),
-    })
-    answer = (await response.json()) as typeof answer
+    return await createJsonRpc({ url, timeoutMs, maxAnswerBytes: MAX_ANSWER_BYTES }).call(method, params)
   } catch (cause) {
-    throw new HoldfastError('CHAIN_UNAVAILABLE', `${url} did not answer ${method}`, { cause })
+    if (!(cause instanceof RpcTransportError)) throw cause
+    throw new HoldfastError('CHAIN_UNAVAILABLE', `${url} did not answer ${method}: ${cause.message}`, {
+      cause,
+    })
   }
-  if (answer.error) throw new Error(`${method}: ${answer.error.message} (${answer.error.code})`)
-  return answer.result
 }

@@ -1,12 +1,13 @@
+import { RpcAnswerError } from 'holdfast-client/json-rpc'
+import type { Ask } from 'holdfast-client/rpc-values'
 import { REGISTRY_DEPLOYED_BYTECODE } from '../anchor/contract/registry.generated.ts'
 import { registryOf } from '../anchor/contract/registry.ts'
 import { dataFeeOf } from '../anchor/fees/data-fee.ts'
 import { quoteFees } from '../anchor/fees/quote.ts'
 import { orNull } from '../anchor/optional.ts'
-import { balanceOf, blockAt, finalizedHead } from '../anchor/rpc/chain-reads.ts'
+import { balanceOf, blockAt, codeAt, finalizedHead } from '../anchor/rpc/chain-reads.ts'
 import { endpointNames } from '../anchor/rpc/endpoint.ts'
-import { type Ask, createEndpoints } from '../anchor/rpc/endpoints.ts'
-import { RpcAnswerError } from '../anchor/rpc/json-rpc.ts'
+import { createEndpoints } from '../anchor/rpc/endpoints.ts'
 import { createSigner } from '../anchor/signers/open.ts'
 import { type Signer, signChecked } from '../anchor/signers/signer.ts'
 import { payloadOf } from '../anchor/submit.ts'
@@ -108,7 +109,7 @@ export function chainChecks(deps: {
 
   async function contract(): Promise<Verdict> {
     const { ask } = await all.view()
-    const code = String(await ask('eth_getCode', [registry, 'latest'])).toLowerCase()
+    const code = await codeAt(ask, registry)
     if (code === '0x') return fail(`no contract at ${registry}`, 'Run `holdfast deploy`.')
     return code === REGISTRY_DEPLOYED_BYTECODE.toLowerCase()
       ? ok(`${registry} is AnchorRegistry`)

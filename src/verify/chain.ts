@@ -77,7 +77,7 @@ function unread(faults: string[]): ChainReading {
 
 async function look(anchor: ReceiptAnchor, url: string, limits: ReadLimits): Promise<Seen> {
   const chainId = Number(anchor.chainId.slice('eip155:'.length))
-  const endpoint = openEndpoint(url, chainId, limits)
+  const endpoint = openEndpoint(url, limits)
   try {
     const served = shaped(quantity, await endpoint.send('eth_chainId', []))
     if (served !== chainId) throw new ReadFault(`it serves chain ${served}, not ${chainId}`)

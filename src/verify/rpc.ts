@@ -1,4 +1,4 @@
-import { FetchRequest, JsonRpcProvider, Network } from 'ethers'
+import { createJsonRpc, RpcAnswerError, RpcTransportError } from 'holdfast-client/json-rpc'
 
 /** One JSON-RPC endpoint. `send` rejects with {@link ReadFault}; nothing in its message tells the endpoint's URL. */
 export type Endpoint = {
@@ -21,61 +21,33 @@ export class ReadFault extends Error {
 
 const OUT_OF_TIME = 'the time for the whole check was over'
 
-/**
- * An endpoint read through ethers: no cache, no batches, no detection of the network, no retries, and no call longer
- * than the limits allow, its body included. The caller checks the chain id and closes it.
- */
-export function openEndpoint(url: string, chainId: number, { timeoutMs, endsAt }: ReadLimits): Endpoint {
-  const request = requestTo(url)
-  request.timeout = timeoutMs
-  request.setThrottleParams({ maxAttempts: 1 })
-  const network = Network.from(chainId)
-  const provider = new JsonRpcProvider(request, network, {
-    staticNetwork: network,
-    batchMaxCount: 1,
-    cacheTimeout: -1,
-  })
+/** No call is longer than the limits allow, its body included. The caller checks the chain id and closes it. */
+export function openEndpoint(url: string, { timeoutMs, endsAt }: ReadLimits): Endpoint {
+  const rpcs = new Set<{ close(): void }>()
   return {
     async send(method, params) {
       const leftMs = endsAt - performance.now()
       const late = leftMs < timeoutMs ? OUT_OF_TIME : `no answer within ${timeoutMs / 1000} s`
       if (leftMs <= 0) throw new ReadFault(late)
-      let timer: ReturnType<typeof setTimeout> | undefined
-      const timeout = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new ReadFault(late)), Math.min(timeoutMs, leftMs))
-      })
       try {
-        return await Promise.race([provider.send(method, params), timeout])
-      } catch (error) {
-        throw error instanceof ReadFault ? error : new ReadFault(faultOf(error), { cause: error })
-      } finally {
-        clearTimeout(timer)
+        const rpc = createJsonRpc({ url, timeoutMs: Math.min(timeoutMs, leftMs) })
+        rpcs.add(rpc)
+        return await rpc.call(method, params)
+      } catch (cause) {
+        throw new ReadFault(faultOf(cause, late), { cause })
       }
     },
-    close: () => provider.destroy(),
+    close() {
+      for (const rpc of rpcs) rpc.close()
+    },
   }
 }
 
-function requestTo(url: string): FetchRequest {
-  const scheme = /^https?:\/\//i.exec(url)
-  if (scheme === null) throw new ReadFault('the endpoint is not an http or https URL')
-  return new FetchRequest(url)
-}
-
-/** ethers' own messages carry the URL, and with it API keys; only the kind of fault is told. */
-function faultOf(error: unknown): string {
-  const {
-    code,
-    error: rpcError,
-    response,
-  } = (error ?? {}) as {
-    code?: unknown
-    error?: { code?: unknown }
-    response?: { statusCode?: unknown }
-  }
-  if (code === 'TIMEOUT') return 'no answer in time'
-  if (typeof response?.statusCode === 'number') return `it answered HTTP ${response.statusCode}`
-  if (typeof rpcError?.code === 'number') return `it answered JSON-RPC error ${rpcError.code}`
-  if (typeof code === 'string' && /^E[A-Z]+$/.test(code)) return `no connection (${code})`
-  return 'it gave no answer that could be used'
+function faultOf(error: unknown, late: string): string {
+  if (error instanceof RpcAnswerError) return `it answered JSON-RPC error ${error.code}`
+  if (error instanceof TypeError) return error.message
+  if (!(error instanceof RpcTransportError)) return 'it gave no answer that could be used'
+  if (error.timedOut) return late
+  if (error.status !== null) return `it ${error.message}`
+  return `no connection (${error.message})`
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
+import { RpcAnswerError } from 'holdfast-client/json-rpc'
 import { describe, expect, it } from 'vitest'
 import { type Offer, quote1559, quoteFees, raiseOffer } from '../../src/anchor/fees/quote.ts'
-import { RpcAnswerError } from '../../src/anchor/rpc/json-rpc.ts'
 import type { FeeLimits } from '../../src/core/chain-config.ts'
 
 const GWEI = 1_000_000_000n

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { Wallet } from 'ethers'
 import fc from 'fast-check'
+import { createJsonRpc, RpcAnswerError, RpcTransportError } from 'holdfast-client/json-rpc'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createJsonRpc, RpcAnswerError, RpcTransportError } from '../../src/anchor/rpc/json-rpc.ts'
 import { classifySendError, combineOutcomes, type SendOutcome } from '../../src/anchor/rpc/send-outcome.ts'
 import { DEV_ACCOUNTS, startTestAnvil, type TestAnvil } from '../support/anvil.ts'
 

@@ -213,7 +213,7 @@ describe('a remote service', () => {
 
   it('that hangs is given up after its time, and nothing is sent', async () => {
     const message = await expectNothingSent(await remote(() => ({ kind: 'hang' }), 300), 'SIGNER_UNAVAILABLE')
-    expect(message).toContain('nothing within 300 ms')
+    expect(message).toContain('no answer within 300 ms')
   })
 
   it.each([

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import type { Ask } from 'holdfast-client/rpc-values'
 import type { FeeLimits } from '../../core/chain-config.ts'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Hex } from '../../core/hash.ts'
@@ -8,7 +9,7 @@ import { dataFeeOf } from '../fees/data-fee.ts'
 import { quoteFees } from '../fees/quote.ts'
 import { orNull } from '../optional.ts'
 import { balanceOf, hasCode, pendingNonceOf, receiptOf } from '../rpc/chain-reads.ts'
-import type { Ask, Endpoints } from '../rpc/endpoints.ts'
+import type { Endpoints } from '../rpc/endpoints.ts'
 import { type Signer, signChecked } from '../signers/signer.ts'
 import {
   REGISTRY_ADDRESS,

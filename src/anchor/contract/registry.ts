@@ -1,4 +1,5 @@
 import { getAddress, Interface } from 'ethers'
+import type { Log } from 'holdfast-client/chain-reads'
 import type { ChainConfig } from '../../core/chain-config.ts'
 import { type Hex, toHex } from '../../core/hash.ts'
 import { REGISTRY_ABI, REGISTRY_ADDRESS } from './registry.generated.ts'
@@ -16,8 +17,6 @@ export function anchorCall(mode: ChainConfig['mode'], root: Uint8Array): Hex {
   return registry.encodeFunctionData(mode === 'storage' ? 'anchor' : 'announce', [root]) as Hex
 }
 
-export type Log = { address: string; topics: string[] }
-
 /** Whether the logs hold this registry's `Anchored(publisher, root)`. */
 export function hasAnchored(
   logs: readonly Log[],
@@ -26,10 +25,11 @@ export function hasAnchored(
   const publisherTopic = `0x${expected.publisher.slice(2).toLowerCase().padStart(64, '0')}`
   return logs.some(
     (log) =>
-      log.address.toLowerCase() === expected.registry.toLowerCase() &&
+      log.address === expected.registry.toLowerCase() &&
+      log.topics.length === 3 &&
       log.topics[0] === ANCHORED_TOPIC &&
-      log.topics[1]?.toLowerCase() === publisherTopic &&
-      log.topics[2]?.toLowerCase() === toHex(expected.root),
+      log.topics[1] === publisherTopic &&
+      log.topics[2] === toHex(expected.root),
   )
 }
 

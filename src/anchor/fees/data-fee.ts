@@ -1,7 +1,6 @@
 import { Interface } from 'ethers'
-import { askFor, bytes32Of } from '../rpc/answers.ts'
-import type { Ask } from '../rpc/endpoints.ts'
-import { RpcAnswerError } from '../rpc/json-rpc.ts'
+import { RpcAnswerError } from 'holdfast-client/json-rpc'
+import { type Ask, askFor, bytes32Of } from 'holdfast-client/rpc-values'
 import type { Payload } from '../submit.ts'
 
 /** Where every chain of the OP stack tells what publishing a transaction's bytes on its parent chain costs. */
@@ -33,7 +32,7 @@ async function upperBound(ask: Ask, data: string): Promise<bigint | null> {
   try {
     const params = [{ to: GAS_PRICE_ORACLE, data }, 'latest']
     return await askFor(ask, 'eth_call', params, (answer) =>
-      answer === '0x' ? null : BigInt(`0x${bytes32Of(answer).toString('hex')}`),
+      answer === '0x' ? null : BigInt(bytes32Of(answer)),
     )
   } catch (error) {
     if (error instanceof RpcAnswerError && isNoOracle(error)) return null

@@ -1,8 +1,7 @@
 import { parseUnits } from 'ethers'
+import { RpcAnswerError } from 'holdfast-client/json-rpc'
+import { type Ask, askFor, bigQuantityOf, fieldsOf } from 'holdfast-client/rpc-values'
 import type { FeeLimits } from '../../core/chain-config.ts'
-import { askFor, bigQuantityOf, fieldsOf } from '../rpc/answers.ts'
-import type { Ask } from '../rpc/endpoints.ts'
-import { RpcAnswerError } from '../rpc/json-rpc.ts'
 
 /** An offer in wei. For a chain without EIP-1559, both fields hold the gas price. */
 export type Offer = { legacy: boolean; maxFeePerGas: bigint; maxPriorityFeePerGas: bigint }

@@ -1,9 +1,19 @@
+/** The reads of holdfast-client, with hashes as Buffers, times as Dates, and what only the daemon asks. */
+import * as reads from 'holdfast-client/chain-reads'
+import { RpcAnswerError } from 'holdfast-client/json-rpc'
+import {
+  type Ask,
+  askFor,
+  bigQuantityOf,
+  bytesOf,
+  fieldsOf,
+  type Hex,
+  MalformedAnswerError,
+  maybeQuantityOf,
+  quantityOf,
+} from 'holdfast-client/rpc-values'
 import { toHex } from '../../core/hash.ts'
-import type { Log } from '../contract/registry.ts'
 import { orNull } from '../optional.ts'
-import { askFor, bigQuantityOf, bytes32Of, fieldsOf, looseQuantityOf, quantityOf } from './answers.ts'
-import type { Ask } from './endpoints.ts'
-import { MalformedAnswerError, RpcAnswerError } from './json-rpc.ts'
 
 export type Block = { number: number; hash: Buffer; time: Date }
 
@@ -15,48 +25,29 @@ export type TransactionReceipt = {
   gasUsed: number | null
   /** Wei, gas and (on rollups of the OP stack) data fee together; null where it cannot be reckoned. */
   feePaid: bigint | null
-  logs: Log[]
+  logs: reads.Log[]
 }
 
 /** The block of the canonical chain at this number or tag; null when the endpoint has none. */
 export async function blockAt(ask: Ask, at: number | 'latest' | 'finalized'): Promise<Block | null> {
-  const tag = typeof at === 'number' ? `0x${at.toString(16)}` : at
-  return askFor(ask, 'eth_getBlockByNumber', [tag, false], (answer) => {
-    const block = fieldsOf(answer)
-    if (block === null) return null
-    return {
-      number: quantityOf(block.number),
-      hash: bytes32Of(block.hash),
-      time: new Date(quantityOf(block.timestamp) * 1000),
-    }
-  })
+  const block = await reads.blockAt(ask, at)
+  if (block === null) return null
+  return { number: block.number, hash: bytesFrom(block.hash), time: new Date(block.timestamp * 1000) }
 }
 
 /** Null means only that this endpoint knows of no block with it: it may lag, it may come yet. */
 export async function receiptOf(ask: Ask, hash: Buffer): Promise<TransactionReceipt | null> {
-  const read = await askFor(ask, 'eth_getTransactionReceipt', [toHex(hash)], (answer) => {
-    const receipt = fieldsOf(answer)
-    if (receipt === null || receipt.blockHash === null || receipt.blockHash === undefined) return null
-    if (!bytes32Of(receipt.transactionHash).equals(hash))
-      throw new Error('the receipt of another transaction')
-    return {
-      // From before Byzantium a receipt has no status; whether it has the event is looked at in any case.
-      succeeded: receipt.status == null || quantityOf(receipt.status) === 1,
-      blockNumber: quantityOf(receipt.blockNumber),
-      blockHash: bytes32Of(receipt.blockHash),
-      gasUsed: looseQuantityOf(receipt.gasUsed),
-      gasPrice: looseQuantityOf(receipt.effectiveGasPrice),
-      dataFee: looseQuantityOf(receipt.l1Fee) ?? 0n,
-      logs: logsOf(receipt.logs),
-    }
-  })
-  if (read === null) return null
-  const { gasUsed, gasPrice, dataFee, ...receipt } = read
-  const price = gasPrice ?? (await gasPriceOf(ask, hash))
+  const receipt = await reads.receiptOf(ask, toHex(hash))
+  if (receipt === null) return null
+  const { succeeded, blockNumber, gasUsed, logs } = receipt
+  const price = receipt.effectiveGasPrice ?? (await gasPriceOf(ask, hash))
   return {
-    ...receipt,
+    succeeded,
+    blockNumber,
+    blockHash: bytesFrom(receipt.blockHash),
     gasUsed: gasUsed === null ? null : Number(gasUsed),
-    feePaid: gasUsed === null || price === null ? null : gasUsed * price + dataFee,
+    feePaid: gasUsed === null || price === null ? null : gasUsed * price + (receipt.l1Fee ?? 0n),
+    logs,
   }
 }
 
@@ -64,18 +55,13 @@ export async function receiptOf(ask: Ask, hash: Buffer): Promise<TransactionRece
 async function gasPriceOf(ask: Ask, hash: Buffer): Promise<bigint | null> {
   return orNull(
     askFor(ask, 'eth_getTransactionByHash', [toHex(hash)], (answer) =>
-      looseQuantityOf(fieldsOf(answer)?.gasPrice),
+      maybeQuantityOf(fieldsOf(answer)?.gasPrice),
     ),
   )
 }
 
-function logsOf(value: unknown): Log[] {
-  if (!Array.isArray(value)) throw new TypeError('no logs')
-  return value.map((each) => {
-    const { address, topics } = fieldsOf(each) ?? {}
-    if (typeof address !== 'string' || !Array.isArray(topics)) throw new TypeError('not a log')
-    return { address, topics: topics.map(String) }
-  })
+function bytesFrom(hex: Hex): Buffer {
+  return Buffer.from(hex.slice(2), 'hex')
 }
 
 /** How many transactions of the address the chain holds, at a tag or block: the next nonce it takes. */
@@ -98,11 +84,13 @@ export async function balanceOf(ask: Ask, address: string): Promise<bigint> {
   return askFor(ask, 'eth_getBalance', [address, 'latest'], bigQuantityOf)
 }
 
+/** The contract's bytes, lower-case; `0x` for none. */
+export async function codeAt(ask: Ask, address: string): Promise<Hex> {
+  return askFor(ask, 'eth_getCode', [address, 'latest'], (code) => bytesOf(code ?? '0x'))
+}
+
 export async function hasCode(ask: Ask, address: string): Promise<boolean> {
-  return askFor(ask, 'eth_getCode', [address, 'latest'], (code) => {
-    if (typeof code !== 'string') throw new TypeError('no code')
-    return code.length > 2
-  })
+  return (await codeAt(ask, address)) !== '0x'
 }
 
 /** Used where a chain has neither a `finalized` tag nor configured confirmations. */

@@ -1,7 +1,7 @@
+import { createJsonRpc, RpcAnswerError, RpcTransportError } from 'holdfast-client/json-rpc'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Metrics } from '../../core/metrics.ts'
 import type { Clock, Logger } from '../../core/ports.ts'
-import { createJsonRpc, RpcAnswerError, RpcTransportError } from './json-rpc.ts'
 
 export type EndpointHealth = {
   /** Host and port only: paths and users of RPC URLs are often secrets. */

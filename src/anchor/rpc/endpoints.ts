@@ -1,15 +1,12 @@
+import { RpcAnswerError, RpcTransportError } from 'holdfast-client/json-rpc'
+import { type Ask, askFor, MalformedAnswerError, quantityOf } from 'holdfast-client/rpc-values'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Metrics } from '../../core/metrics.ts'
 import type { Clock, Logger } from '../../core/ports.ts'
-import { askFor, quantityOf } from './answers.ts'
 import { createEndpoint, type Endpoint, type EndpointHealth, endpointNames } from './endpoint.ts'
-import { MalformedAnswerError, RpcAnswerError, RpcTransportError } from './json-rpc.ts'
 import { classifySendError, combineOutcomes, type SendOutcome } from './send-outcome.ts'
 
-/** A question to one endpoint; a pass over a chain's anchors asks all of its questions through one of them. */
-export type Ask = (method: string, params: readonly unknown[]) => Promise<unknown>
-
-/** The chain as one endpoint shows it at one moment. */
+/** The chain as one endpoint shows it at one moment; a pass asks all of its questions through one view. */
 export type ChainView = {
   endpoint: string
   head: number

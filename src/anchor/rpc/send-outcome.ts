@@ -1,4 +1,4 @@
-import { RpcAnswerError } from './json-rpc.ts'
+import { RpcAnswerError } from 'holdfast-client/json-rpc'
 
 /**
  * Why a node does not want the bytes:

@@ -2,6 +2,8 @@
 import { request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { getAddress } from 'ethers'
+import { createJsonRpc, RpcAnswerError, RpcTransportError } from 'holdfast-client/json-rpc'
+import { AnswerTooLongError, splitCredentials, type Transport } from 'holdfast-client/rpc-transport'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Signer, UnsignedTransaction } from './signer.ts'
 
@@ -32,17 +34,19 @@ const MAX_MESSAGE = 200
 export function remoteSigner(options: RemoteSignerOptions): Signer {
   const address = getAddress(options.address)
   const { host } = new URL(options.url)
-  let lastId = 0
+  const rpc = createJsonRpc({
+    transport: tlsTransport(options),
+    timeoutMs: options.timeoutMs,
+    maxAnswerBytes: MAX_ANSWER_BYTES,
+  })
   return {
     address,
     async signTransaction(unsigned) {
-      const id = ++lastId
       const params = [parametersOf(address, unsigned)]
-      const body = JSON.stringify({ jsonrpc: '2.0', id, method: 'eth_signTransaction', params })
-      const { status, text } = await post(options, body).catch((error: unknown) => {
-        throw unavailable(`The remote signer at ${host} does not answer: ${reasonOf(error, options)}.`)
+      const result = await rpc.call('eth_signTransaction', params).catch((error: unknown) => {
+        throw signingFault(host, error)
       })
-      return rawOf(host, id, status, text)
+      return rawOf(host, result)
     },
   }
 }
@@ -66,88 +70,74 @@ function parametersOf(from: string, unsigned: UnsignedTransaction): Record<strin
       }
 }
 
-/** Web3Signer answers with the bytes, geth's family with `{raw, tx}`. */
-function rawOf(host: string, id: number, status: number, text: string): string {
-  const answer = parse(text)
-  const error = answer?.error as { code?: unknown; message?: unknown } | null | undefined
-  if (typeof error === 'object' && error !== null) {
-    const said = typeof error.message === 'string' ? error.message.slice(0, MAX_MESSAGE) : 'no reason given'
-    throw unavailable(`The remote signer at ${host} refuses to sign: ${said} (${String(error.code)}).`)
+/** No cause is attached: what network libraries hang on their errors is not ours to log. */
+function signingFault(host: string, error: unknown): HoldfastError {
+  const said = error instanceof Error ? error.message : String(error)
+  const unavailable = (detail: string) => new HoldfastError('SIGNER_UNAVAILABLE', detail, { retryAfter: 5 })
+  if (error instanceof RpcAnswerError) {
+    return unavailable(
+      `The remote signer at ${host} refuses to sign: ${said.slice(0, MAX_MESSAGE)} (${error.code}).`,
+    )
   }
-  if (status < 200 || status > 299) throw unavailable(`The remote signer at ${host} answered HTTP ${status}.`)
-  const result = answer?.id === id ? answer.result : undefined
+  if (!(error instanceof RpcTransportError) || error.status === null) {
+    return unavailable(`The remote signer at ${host} does not answer: ${said}.`)
+  }
+  if (error.status < 200 || error.status > 299) return unavailable(`The remote signer at ${host} ${said}.`)
+  return notSigned(host)
+}
+
+/** Web3Signer answers with the bytes, geth's family with `{raw, tx}`. */
+function rawOf(host: string, result: unknown): string {
   const raw = typeof result === 'object' && result !== null ? (result as { raw?: unknown }).raw : result
   if (typeof raw === 'string' && /^0x([0-9a-fA-F]{2})+$/.test(raw)) return raw
-  throw new HoldfastError(
+  throw notSigned(host)
+}
+
+function notSigned(host: string): HoldfastError {
+  return new HoldfastError(
     'SIGNER_FAULT',
     `The remote signer at ${host} returned something that is not a signed transaction. Nothing was sent.`,
   )
 }
 
-function parse(text: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined
-  } catch {
-    return undefined
-  }
-}
-
 /** Not through fetch, which cannot be given certificates. */
-function post(options: RemoteSignerOptions, body: string): Promise<{ status: number; text: string }> {
-  const { url, authorization } = splitCredentials(options.url)
-  const { ca, cert, key } = options
-  const signal = AbortSignal.timeout(options.timeoutMs)
-  return new Promise((resolve, reject) => {
-    const request = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, {
-      method: 'POST',
-      signal,
-      headers: {
-        'content-type': 'application/json',
-        'content-length': Buffer.byteLength(body),
-        ...(authorization === null ? {} : { authorization }),
-      },
-      ...(ca === undefined ? {} : { ca }),
-      ...(cert === undefined ? {} : { cert }),
-      ...(key === undefined ? {} : { key }),
-    })
-    request.on('error', reject)
-    request.on('response', (response) => {
-      const chunks: Buffer[] = []
-      let size = 0
-      response.on('data', (chunk: Buffer) => {
-        size += chunk.length
-        if (size > MAX_ANSWER_BYTES) request.destroy(new Error('its answer is too long'))
-        else chunks.push(chunk)
+function tlsTransport({ url: rpcUrl, ca, cert, key }: RemoteSignerOptions): Transport {
+  const { url, authorization } = splitCredentials(rpcUrl)
+  const post = url.startsWith('https:') ? httpsRequest : httpRequest
+  return (body, { signal, maxBytes }) =>
+    new Promise((resolve, reject) => {
+      const request = post(url, {
+        method: 'POST',
+        signal,
+        headers: {
+          'content-type': 'application/json',
+          'content-length': Buffer.byteLength(body),
+          ...(authorization === null ? {} : { authorization }),
+        },
+        ...(ca === undefined ? {} : { ca }),
+        ...(cert === undefined ? {} : { cert }),
+        ...(key === undefined ? {} : { key }),
       })
-      response.on('error', reject)
-      response.on('end', () =>
-        resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }),
-      )
+      request.on('error', reject)
+      request.on('response', (response) => {
+        const chunks: Buffer[] = []
+        let size = 0
+        response.on('data', (chunk: Buffer) => {
+          size += chunk.length
+          if (size > maxBytes) request.destroy(new AnswerTooLongError('its answer is too long'))
+          else chunks.push(chunk)
+        })
+        response.on('error', reject)
+        response.on('end', () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            retryAfter: response.headers['retry-after'] ?? null,
+            text: new TextDecoder().decode(Buffer.concat(chunks)),
+          }),
+        )
+      })
+      request.end(body)
     })
-    request.end(body)
-  })
-}
-
-function splitCredentials(text: string): { url: URL; authorization: string | null } {
-  const url = new URL(text)
-  if (url.username === '' && url.password === '') return { url, authorization: null }
-  const pair = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`
-  url.username = ''
-  url.password = ''
-  return { url, authorization: `Basic ${Buffer.from(pair).toString('base64')}` }
-}
-
-/** Codes and OpenSSL's reasons; never a URL or a header. */
-function reasonOf(error: unknown, options: RemoteSignerOptions): string {
-  const { name, code, message } = error as { name?: string; code?: unknown; message?: string }
-  if (name === 'AbortError' || name === 'TimeoutError') return `nothing within ${options.timeoutMs} ms`
-  return typeof code === 'string' ? code : (message ?? 'failed')
-}
-
-/** No cause is attached: what network libraries hang on their errors is not ours to log. */
-function unavailable(detail: string): HoldfastError {
-  return new HoldfastError('SIGNER_UNAVAILABLE', detail, { retryAfter: 5 })
 }
 
 function quantity(value: number | bigint): string {
