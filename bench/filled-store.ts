@@ -39,11 +39,9 @@ const AS_BY_DEFAULT_MS = 12_000
 
 /** Puts n hashes into the intake log. */
 export async function preload(stage: Stage, hashes: HashSource, n: number): Promise<void> {
-  const receivedAtMs = Date.now()
   for (let done = 0; done < n; done += CHUNK * 10) {
-    const chunks = Array.from({ length: Math.min(10, (n - done) / CHUNK) }, (_, i) => ({
+    const chunks = Array.from({ length: Math.min(10, (n - done) / CHUNK) }, () => ({
       sourceId: stage.sourceId,
-      receivedAtMs: receivedAtMs + done / CHUNK + i,
       hashes: hashes.take(CHUNK),
     }))
     await appendIntake(stage.pool, chunks)

@@ -21,7 +21,7 @@ export async function gas({ quick }: { quick: boolean }): Promise<Figure[]> {
       const daemon = await stage.startDaemon({ mode })
       for (const n of [1, quick ? 1_000_000 : 10_000_000]) {
         if (n === 1) {
-          const chunk = { sourceId: stage.sourceId, receivedAtMs: Date.now(), hashes: randomBytes(32) }
+          const chunk = { sourceId: stage.sourceId, hashes: randomBytes(32) }
           await appendIntake(stage.pool, [chunk])
         } else await preload(stage, hashSource(10_000, 16), n)
         await daemon.tick()

@@ -18,6 +18,7 @@ import { explainAll } from './explain.ts'
 import { faultHindrance, isLeaseLost } from './faults.ts'
 import { type PassReport, runPass } from './pass.ts'
 import type { AnchorTree } from './plan.ts'
+import { blockAt } from './rpc/chain-reads.ts'
 import { createEndpoints } from './rpc/endpoints.ts'
 import type { Signer } from './signers/signer.ts'
 import { type ChainStatus, readChainStatus, UNKNOWN } from './status.ts'
@@ -35,6 +36,8 @@ export type Anchorer = {
    * stored why not; then it is tried again until it can be. Rejects only while the database or every endpoint is away.
    */
   tick(): Promise<void>
+  /** Time of the newest block, ms since the epoch, asked now; null when the chain has none. */
+  newestBlockMs(): Promise<number | null>
   /** As of the last look at the chain and the database. */
   status(): ChainStatus
   /** Finishes the pass under way, gives the lease back, and aborts what still hangs in the network. */
@@ -299,6 +302,10 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
 
   return {
     chainId: chain.chainId,
+    async newestBlockMs() {
+      const { ask } = await endpoints.view()
+      return (await blockAt(ask, 'latest'))?.time.getTime() ?? null
+    },
     async start() {
       await endpoints.requireChain()
       renewal = setInterval(() => void renew(), ttlMs / 3)

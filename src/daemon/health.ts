@@ -1,9 +1,9 @@
 import type { Anchorer } from '../anchor/anchorer.ts'
-import type { Clock, Logger } from '../core/ports.ts'
+import type { Logger } from '../core/ports.ts'
 import type { HealthCheck, HealthReader } from '../http/deps.ts'
 import type { Database } from '../store/connection/database.ts'
 import { pendingMigrations } from '../store/connection/migrate.ts'
-import { oldestReceivedAt } from '../store/intake/intake.ts'
+import { oldestAgeMs } from '../store/intake/intake.ts'
 
 /** Sealing that is this much later than its age is a fault, not a busy moment. */
 const SEAL_GRACE_MS = 30_000
@@ -15,11 +15,11 @@ const SEAL_GRACE_MS = 30_000
 export function createHealth(deps: {
   database: Database
   chains: readonly { anchorer: Pick<Anchorer, 'status'> }[]
-  clock: Clock
+  clocks: () => HealthCheck[]
   logger: Logger
   sealMaxAgeMs: number
 }): HealthReader {
-  const { database, chains, clock, logger } = deps
+  const { database, chains, clocks, logger } = deps
   let migrated = false
 
   async function checkDatabase(): Promise<HealthCheck> {
@@ -38,9 +38,8 @@ export function createHealth(deps: {
 
   async function checkSealing(): Promise<HealthCheck> {
     try {
-      const oldestMs = await oldestReceivedAt(database.pool)
-      if (oldestMs === null) return { name: 'sealing', ok: true, detail: 'nothing waits' }
-      const ageMs = clock.now() - oldestMs
+      const ageMs = await oldestAgeMs(database.pool)
+      if (ageMs === null) return { name: 'sealing', ok: true, detail: 'nothing waits' }
       const ok = ageMs < deps.sealMaxAgeMs + SEAL_GRACE_MS
       return { name: 'sealing', ok, detail: `the oldest hash waits for ${Math.max(0, ageMs) / 1000} s` }
     } catch (error) {
@@ -63,6 +62,7 @@ export function createHealth(deps: {
     all: async () => [
       ...(await Promise.all([checkDatabase(), checkSealing()])),
       ...chains.map(({ anchorer }) => checkChain(anchorer)),
+      ...clocks(),
     ],
   }
 }

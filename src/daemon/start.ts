@@ -21,10 +21,12 @@ import { startSealer } from '../seal/sealer.ts'
 import { listAnchors, listBatches, readAnchor, readBatch } from '../store/chain/read-lists.ts'
 import { type DatabaseOptions, openDatabase } from '../store/connection/database.ts'
 import { requireMigrated } from '../store/connection/migrate.ts'
+import { readServerClock } from '../store/connection/server-facts.ts'
 import { appendIntake } from '../store/intake/intake.ts'
 import { findByKeyHash } from '../store/intake/sources.ts'
 import { readTile } from '../store/sealed/read-tiles.ts'
 import { verifyReceipt } from '../verify/verify-receipt.ts'
+import { startClocks } from './clocks.ts'
 import { createEventFeed } from './event-feed.ts'
 import { registerGauges } from './gauges.ts'
 import { createHealth } from './health.ts'
@@ -85,12 +87,23 @@ export async function startDaemon(options: {
     const keys = open('keys', KEY_POOL_SIZE, { statementTimeoutMs })
     const anchoring = open('anchor', config.database.poolSize, { abandonedAfterMs: config.lease.ttlMs })
     await requireMigrated(reads)
+    const clocks = await startClocks({
+      database: {
+        name: 'database',
+        title: 'the database',
+        read: () => readServerClock(reads.pool),
+        isNewestBlock: false,
+      },
+      clock,
+      logger,
+      metrics,
+    })
+    undo.defer('clocks', clocks.close)
 
     const events = createEventFeed<HoldfastEvent>(logger)
     const intake = createIntakeQueue({
       append: (chunks) => appendIntake(writes.pool, chunks),
       limits: config.ingest,
-      clock,
       metrics,
     })
     undo.defer('intake', intake.close)
@@ -126,7 +139,7 @@ export async function startDaemon(options: {
         anchorTree,
         sealPending: async () => void (await sealer.flush(SEAL_BEFORE_TICK_MS)),
         anchorByOf: deadlines[i]!,
-        clock,
+        clock: clocks.databaseClock,
         logger,
         metrics,
         owner,
@@ -138,6 +151,12 @@ export async function startDaemon(options: {
       })
       undo.defer(`anchoring on chain ${chain.chainId}`, anchorer.close)
       await anchorer.start()
+      clocks.watch({
+        name: `eip155:${chain.chainId}`,
+        title: `the newest block of chain ${chain.chainId}`,
+        read: anchorer.newestBlockMs,
+        isNewestBlock: true,
+      })
       const tick = scheduleTick({
         name: `anchor:${chain.chainId}`,
         cron: chain.cron,
@@ -177,7 +196,13 @@ export async function startDaemon(options: {
       findSource: (keyHash) => findByKeyHash(keys.db, keyHash),
       status: createStatus({ database: reads, chains, intake }),
       events,
-      health: createHealth({ database: reads, chains, clock, logger, sealMaxAgeMs: config.seal.maxAgeMs }),
+      health: createHealth({
+        database: reads,
+        chains,
+        clocks: clocks.health,
+        logger,
+        sealMaxAgeMs: config.seal.maxAgeMs,
+      }),
       metricsPage: metrics,
       logger,
       metrics,

@@ -8,7 +8,7 @@ import { type Clock, systemClock } from '../core/ports.ts'
 import { type Database, openDatabase } from '../store/connection/database.ts'
 import { leaseHolder } from '../store/connection/leases.ts'
 import { pendingMigrations } from '../store/connection/migrate.ts'
-import { readServerFacts } from '../store/connection/server-facts.ts'
+import { readServerClock, readServerFacts } from '../store/connection/server-facts.ts'
 import { intakeBacklog } from '../store/intake/intake.ts'
 import { chainChecks } from './chain.ts'
 import { type Check, type Finding, fail, judgeClock, ok, seconds, warn } from './verdict.ts'
@@ -76,7 +76,7 @@ function databaseChecks(database: Database, config: Config, clock: Clock): Check
       name: 'clock',
       async run() {
         const before = clock.now()
-        const { nowMs } = await readServerFacts(pool)
+        const nowMs = await readServerClock(pool)
         return judgeClock((before + clock.now()) / 2 - nowMs, 'the database')
       },
     },
@@ -92,10 +92,10 @@ function databaseChecks(database: Database, config: Config, clock: Clock): Check
     {
       name: 'intake backlog',
       async run() {
-        const { leaves, oldestMs } = await intakeBacklog(pool)
-        const ageMs = oldestMs === null ? 0 : Math.max(0, clock.now() - oldestMs)
-        const text = `${leaves} hashes wait to be sealed${oldestMs === null ? '' : `, the oldest for ${seconds(ageMs)}`}`
-        const late = ageMs - config.seal.maxAgeMs
+        const { leaves, oldestAgeMs } = await intakeBacklog(pool)
+        const oldest = oldestAgeMs === null ? '' : `, the oldest for ${seconds(oldestAgeMs)}`
+        const text = `${leaves} hashes wait to be sealed${oldest}`
+        const late = (oldestAgeMs ?? 0) - config.seal.maxAgeMs
         if (late < SEAL_WARN_MS) return ok(text)
         const todo = 'A running daemon seals within seconds: look at the sealing lease and at its log.'
         return late < SEAL_FAIL_MS ? warn(text, todo) : fail(text, todo)

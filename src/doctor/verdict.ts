@@ -1,5 +1,4 @@
-const CLOCK_WARN_MS = 2_000
-const CLOCK_FAIL_MS = 60_000
+import { CLOCK_FAIL_MS, CLOCK_WARN_MS, describeSkew } from '../core/clock-skew.ts'
 
 export type Level = 'ok' | 'warn' | 'fail'
 /** `todo`: what to do about it; null when all is well. */
@@ -14,9 +13,10 @@ export const fail = (detail: string, todo: string): Verdict => ({ level: 'fail',
 /** @param aheadMs how much this machine's clock is ahead of the other's */
 export function judgeClock(aheadMs: number, other: string): Verdict {
   const off = Math.abs(aheadMs)
-  const text = `${seconds(off)} ${aheadMs < 0 ? 'behind' : 'ahead of'} ${other}`
-  if (off < CLOCK_WARN_MS) return ok(`within ${seconds(CLOCK_WARN_MS)} of ${other}`)
-  const todo = 'Have this machine or the other keep time by NTP: receipts state the time of arrival by it.'
+  const text = describeSkew(aheadMs, other)
+  if (off < CLOCK_WARN_MS) return ok(text)
+  const todo =
+    'Keep both clocks by NTP: receipts state times by the database’s clock, and ticks come by this machine’s.'
   return off < CLOCK_FAIL_MS ? warn(text, todo) : fail(text, todo)
 }
 

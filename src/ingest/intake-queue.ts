@@ -9,9 +9,8 @@
 import { HoldfastError } from '../core/errors.ts'
 import { HASH_BYTES } from '../core/hash.ts'
 import type { Metrics } from '../core/metrics.ts'
-import type { Clock } from '../core/ports.ts'
 
-export type IntakeChunk = { sourceId: number; receivedAtMs: number; hashes: Uint8Array }
+export type IntakeChunk = { sourceId: number; hashes: Uint8Array }
 
 export type IntakeLimits = {
   /** Bytes that may wait or be in flight, {@link REQUEST_BYTES} a request included; more is refused with OVERLOADED. */
@@ -41,7 +40,7 @@ const BESIDE_MS = 5
 export type IntakeQueue = {
   /**
    * Stores n x 32 bytes, all or nothing; the bytes belong to the queue from now on.
-   * @returns when they were received, ms since the epoch, once they are committed
+   * @returns when the database received them, ms since the epoch by its clock, once they are committed
    * @throws HoldfastError OVERLOADED, DATABASE_UNAVAILABLE or SHUTTING_DOWN, each with retryAfter. After
    *   DATABASE_UNAVAILABLE they may have been stored all the same; pushing them again only adds leaves.
    */
@@ -60,13 +59,12 @@ type Waiting = {
 }
 
 export function createIntakeQueue(deps: {
-  /** Commits all chunks or none. */
-  append(chunks: IntakeChunk[]): Promise<void>
+  /** Commits all chunks or none, and returns when the database received them, ms since the epoch. */
+  append(chunks: IntakeChunk[]): Promise<number>
   limits: IntakeLimits
-  clock: Clock
   metrics: Metrics
 }): IntakeQueue {
-  const { limits, clock, metrics } = deps
+  const { limits, metrics } = deps
   const waiting: Waiting[] = []
   let head = 0
   let waitingBytes = 0
@@ -132,27 +130,26 @@ export function createIntakeQueue(deps: {
 
   async function commit(group: Waiting[]): Promise<void> {
     inFlight++
-    const receivedAtMs = clock.now()
     const startedAt = performance.now()
     lastStartedAt = startedAt
     let bytes = 0
     for (const each of group) bytes += each.hashes.length
     inFlightBytes += bytes
-    const failure = await deps.append(chunksOf(group, receivedAtMs, limits.maxChunkHashes)).then(
-      () => undefined,
+    const outcome = await deps.append(chunksOf(group, limits.maxChunkHashes)).then(
+      (receivedAtMs) => ({ receivedAtMs }),
       (error: unknown) => ({ error }),
     )
     inFlight--
     inFlightBytes -= bytes
     // Before anybody is answered: the disk works on the next commit while this one's answers are written.
     startCommits()
-    if (failure === undefined) {
+    if ('receivedAtMs' in outcome) {
       metrics.observe('holdfast_intake_commit_seconds', (performance.now() - startedAt) / 1000)
       metrics.count('holdfast_intake_hashes_total', bytes / HASH_BYTES)
-      for (const each of group) each.resolve(receivedAtMs)
+      for (const each of group) each.resolve(outcome.receivedAtMs)
     } else {
       metrics.count('holdfast_intake_failures_total', 1)
-      for (const each of group) each.reject(failure.error)
+      for (const each of group) each.reject(outcome.error)
     }
     pendingBytes -= bytes + group.length * REQUEST_BYTES
     pendingRequests -= group.length
@@ -196,7 +193,7 @@ export function createIntakeQueue(deps: {
 }
 
 /** One chunk per source, hashes in the order the requests came; a chunk over the limit is cut into several. */
-function chunksOf(group: readonly Waiting[], receivedAtMs: number, maxChunkHashes: number): IntakeChunk[] {
+function chunksOf(group: readonly Waiting[], maxChunkHashes: number): IntakeChunk[] {
   const bySource = new Map<number, Uint8Array[]>()
   for (const { sourceId, hashes } of group) {
     const parts = bySource.get(sourceId)
@@ -208,7 +205,7 @@ function chunksOf(group: readonly Waiting[], receivedAtMs: number, maxChunkHashe
     const hashes = parts.length === 1 ? parts[0]! : Buffer.concat(parts)
     const step = maxChunkHashes * HASH_BYTES
     for (let start = 0; start < hashes.length; start += step) {
-      chunks.push({ sourceId, receivedAtMs, hashes: hashes.subarray(start, start + step) })
+      chunks.push({ sourceId, hashes: hashes.subarray(start, start + step) })
     }
   }
   return chunks

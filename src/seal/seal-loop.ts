@@ -97,9 +97,9 @@ export function startSealLoop(deps: {
     if (!oldest) return false
     const leaves = chunks.reduce((sum, chunk) => sum + chunk.leafCount, 0)
     const full = leaves >= options.maxLeaves || chunks.length < pending.length || chunks.length === MAX_CHUNKS
-    // It came by the clock of the daemon that took it, which may be ahead of this one's: then its age is not known.
-    const ageMs = clock.now() - oldest.receivedAtMs
-    if (!full && flushers === 0 && ageMs >= 0 && ageMs < options.maxAgeMs) return false
+    // Negative after the database's clock was set back: the true age is then unknown.
+    const isYoung = oldest.ageMs >= 0 && oldest.ageMs < options.maxAgeMs
+    if (!full && flushers === 0 && isYoung) return false
 
     const startedAt = performance.now()
     const sealed = await withTwoClients(database.pool, (reader, writer) =>

@@ -81,7 +81,6 @@ export async function startServer(
       commitsInFlight: 2,
       ...options.limits,
     },
-    clock: { now: () => Date.now() },
     metrics,
   })
   const anchorBy = (receivedAtMs: number) => receivedAtMs + ANCHOR_BY_MS

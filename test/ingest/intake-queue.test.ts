@@ -10,7 +10,7 @@ function queueUnderTest() {
     append: (chunks: IntakeChunk[]) =>
       new Promise((resolve, reject) => {
         const hashes = chunks.reduce((sum, chunk) => sum + chunk.hashes.length / 32, 0)
-        commits.push({ hashes, end: resolve, fail: reject })
+        commits.push({ hashes, end: () => resolve(0), fail: reject })
       }),
     limits: {
       maxPendingBytes: 2 ** 26,
@@ -18,7 +18,6 @@ function queueUnderTest() {
       maxCommitBytes: 2 ** 22,
       commitsInFlight: 3,
     },
-    clock: { now: () => Date.now() },
     metrics: createMetrics(),
   })
   const push = (hashes: number) => queue.push(1, Buffer.alloc(hashes * 32))

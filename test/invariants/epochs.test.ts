@@ -34,7 +34,7 @@ it('a merge of the leaf index whose epoch has passed changes nothing', async () 
   const lease = (await acquireLease(database.pool, 'seal', 'first', 60_000))!
   for (const n of [1, 2]) {
     const hashes = createHash('sha256').update(`record ${n}`).digest()
-    await appendIntake(database.pool, [{ sourceId: 1, receivedAtMs: Date.now(), hashes }])
+    await appendIntake(database.pool, [{ sourceId: 1, hashes }])
     const chunks = await pendingChunks(database.pool, 10)
     await onClients((reader, writer) => sealBatch({ reader, writer, lease, chunks }))
   }
@@ -50,7 +50,7 @@ it('a merge of the leaf index whose epoch has passed changes nothing', async () 
 it('while a transaction under a lease is open, nobody takes the lease over', async () => {
   const lease = (await acquireLease(database.pool, 'seal', 'first', 60_000))!
   const hashes = createHash('sha256').update('record').digest()
-  await appendIntake(database.pool, [{ sourceId: 1, receivedAtMs: Date.now(), hashes }])
+  await appendIntake(database.pool, [{ sourceId: 1, hashes }])
   const chunks = await pendingChunks(database.pool, 10)
   await database.pool.query(`update lease set until = now() - interval '1 second'`)
   let takeover: Promise<unknown> | undefined

@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { systemClock } from '../../src/core/ports.ts'
 import { createHealth } from '../../src/daemon/health.ts'
 import { type Database, openDatabase } from '../../src/store/connection/database.ts'
 import { appendIntake } from '../../src/store/intake/intake.ts'
@@ -18,17 +17,24 @@ afterEach(async () => {
 })
 
 const healthOf = (of: Database) =>
-  createHealth({ database: of, chains: [], clock: systemClock, logger: silentLogger, sealMaxAgeMs: 1_000 })
+  createHealth({ database: of, chains: [], clocks: () => [], logger: silentLogger, sealMaxAgeMs: 1_000 })
 
-const push = (receivedAtMs: number) =>
-  appendIntake(database.pool, [{ sourceId: 1, receivedAtMs, hashes: Buffer.alloc(32, 1) }])
+/** As if it had been pushed so long ago. */
+async function push(agoMs: number): Promise<void> {
+  await appendIntake(database.pool, [{ sourceId: 1, hashes: Buffer.alloc(32, 1) }])
+  await database.pool.query(
+    `update intake set received_at = received_at - $1 * interval '1 millisecond'
+     where id = (select max(id) from intake)`,
+    [agoMs],
+  )
+}
 
 describe('the check of sealing', () => {
   it('holds while nothing waits, or only for a moment, and fails when the oldest hash is late', async () => {
     const sealing = async () => (await healthOf(database).all()).find(({ name }) => name === 'sealing')
     expect(await sealing()).toEqual({ name: 'sealing', ok: true, detail: 'nothing waits' })
-    await push(Date.now() - 60_000)
-    await push(Date.now())
+    await push(60_000)
+    await push(0)
     expect(await sealing()).toMatchObject({ ok: false, detail: expect.stringMatching(/waits for 6\d/) })
     await database.pool.query('delete from intake where id = (select min(id) from intake)')
     expect(await sealing()).toMatchObject({ ok: true })

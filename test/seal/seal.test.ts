@@ -36,8 +36,13 @@ afterEach(async () => {
 const digest = (n: number) => createHash('sha256').update(`record ${n}`).digest()
 const digests = (from: number, count: number) => Array.from({ length: count }, (_, i) => digest(from + i))
 
-async function push(hashes: Buffer[], sourceId = 1, receivedAtMs = Date.now()): Promise<void> {
-  await appendIntake(database.pool, [{ sourceId, receivedAtMs, hashes: Buffer.concat(hashes) }])
+/** @param receivedAtMs as if the database's clock had shown this; default: what it shows */
+async function push(hashes: Buffer[], sourceId = 1, receivedAtMs?: number): Promise<void> {
+  await appendIntake(database.pool, [{ sourceId, hashes: Buffer.concat(hashes) }])
+  if (receivedAtMs === undefined) return
+  await database.pool.query('update intake set received_at = $1 where id = (select max(id) from intake)', [
+    new Date(receivedAtMs),
+  ])
 }
 
 async function withClients<T>(run: (reader: Connection, writer: Connection) => Promise<T>): Promise<T> {
@@ -369,7 +374,7 @@ it('the loop seals within its age, takes over a lease that ran out, and gives it
   expect(await acquireLease(database.pool, 'seal', 'next', 1_000)).not.toBeNull()
 })
 
-it('a chunk from a daemon whose clock is ahead is sealed at once, not when this clock has caught up', async () => {
+it('a chunk from before the database’s clock was set back is sealed at once, not when that clock has caught up', async () => {
   const sealed: number[] = []
   await push(digests(0, 10), 1, Date.now() + 3_600_000)
   await database.pool.query(`update lease set until = '-infinity'`)

@@ -33,6 +33,12 @@ export function typescriptArgs(file: string): string[] {
   return ['--import', LOADER, file]
 }
 
+/** Variables for a Node process whose clock is to be this many ms off. */
+export function clockShiftEnv(shiftMs: number): Record<string, string> {
+  const preload = new URL('skewed-clock.mjs', import.meta.url).href
+  return { NODE_OPTIONS: `--import ${preload}`, CLOCK_SHIFT_MS: String(shiftMs) }
+}
+
 /** Runs any program with its output captured. No variable of this environment that configures Holdfast is passed on. */
 export function runProcess(command: string, args: readonly string[], options: RunOptions = {}): ChildRun {
   const inherited = Object.entries(process.env).filter(

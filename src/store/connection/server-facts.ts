@@ -4,10 +4,16 @@ export type ServerFacts = {
   version: string
   /** Such as 150004 for 15.4. */
   versionNumber: number
-  /** The server's clock, ms since the epoch. */
-  nowMs: number
   /** Whether commits survive a loss of power. */
   durable: boolean
+}
+
+/** The server's clock, ms since the epoch. */
+export async function readServerClock(pool: pg.Pool): Promise<number> {
+  const { rows } = await pool.query<{ ms: number }>(
+    'select (extract(epoch from clock_timestamp()) * 1000)::float8 as ms',
+  )
+  return rows[0]!.ms
 }
 
 /** What an operator should know of the server itself. */
@@ -15,7 +21,6 @@ export async function readServerFacts(pool: pg.Pool): Promise<ServerFacts> {
   const { rows } = await pool.query<ServerFacts>(
     `select current_setting('server_version') as version,
        current_setting('server_version_num')::int as "versionNumber",
-       (extract(epoch from clock_timestamp()) * 1000)::float8 as "nowMs",
        current_setting('fsync') = 'on' and current_setting('full_page_writes') = 'on' as durable`,
   )
   return rows[0]!

@@ -4,32 +4,42 @@ import { type PreparedStatement, runPrepared } from '../connection/prepared.ts'
 import { asStoreError } from '../connection/unavailable.ts'
 
 /** One row of the durable log: hashes of one source that were committed together. */
-export type IntakeChunk = { sourceId: number; receivedAtMs: number; hashes: Uint8Array }
+export type IntakeChunk = { sourceId: number; hashes: Uint8Array }
 
-/** A chunk waiting to be sealed, without its hashes. */
-export type PendingChunk = { id: number; sourceId: number; receivedAtMs: number; leafCount: number }
+/** A chunk waiting to be sealed, without its hashes. `ageMs` is by the database's clock, as `receivedAtMs` is. */
+export type PendingChunk = {
+  id: number
+  sourceId: number
+  receivedAtMs: number
+  ageMs: number
+  leafCount: number
+}
 
 /**
  * Commits the chunks in one statement, so all or none. When it resolves they are on disk (`synchronous_commit` is on
  * for the pool's sessions). When it rejects after the statement left, they may be stored all the same.
+ * @returns when the database received them, whole ms since the epoch by its own clock, the same for all chunks
  * @throws HoldfastError DATABASE_UNAVAILABLE
  */
-export async function appendIntake(pool: Pool, chunks: readonly IntakeChunk[]): Promise<void> {
+export async function appendIntake(pool: Pool, chunks: readonly IntakeChunk[]): Promise<number> {
   const values: (Buffer | string)[] = []
-  for (const { sourceId, receivedAtMs, hashes } of chunks) {
+  for (const { sourceId, hashes } of chunks) {
     values.push(
       String(sourceId),
-      new Date(receivedAtMs).toISOString(),
       String(hashes.length / 32),
       Buffer.from(hashes.buffer, hashes.byteOffset, hashes.length),
     )
   }
   try {
-    await runPrepared(pool, appendOf(chunks.length), values)
+    const rows = await runPrepared(pool, appendOf(chunks.length), values)
+    return Number(rows[0]![0])
   } catch (error) {
     throw asStoreError(error)
   }
 }
+
+/** When the statement arrived. Stored in whole milliseconds: the acknowledgement and the receipt state the same time. */
+const RECEIVED_AT = `date_trunc('milliseconds', now())`
 
 const appends = new Map<number, PreparedStatement>()
 
@@ -37,10 +47,11 @@ function appendOf(rows: number): PreparedStatement {
   let append = appends.get(rows)
   if (append === undefined) {
     const tuples = Array.from({ length: rows }, (_, row) => {
-      const first = row * 4
-      return `($${first + 1}, $${first + 2}, $${first + 3}, $${first + 4})`
+      const first = row * 3
+      return `(${RECEIVED_AT}, $${first + 1}, $${first + 2}, $${first + 3})`
     })
-    const text = `insert into intake (source_id, received_at, leaf_count, hashes) values ${tuples.join(', ')}`
+    const text = `insert into intake (received_at, source_id, leaf_count, hashes) values ${tuples.join(', ')}
+      returning (extract(epoch from received_at) * 1000)::bigint`
     append = { name: `append-intake-${rows}`, text }
     appends.set(rows, append)
   }
@@ -52,7 +63,8 @@ export async function pendingChunks(client: Connection | Pool, limit: number): P
   const { rows } = await client.query({
     name: 'pending-chunks',
     text: `select id, source_id as "sourceId", leaf_count as "leafCount",
-             (extract(epoch from received_at) * 1000)::float8 as "receivedAtMs"
+             (extract(epoch from received_at) * 1000)::float8 as "receivedAtMs",
+             (extract(epoch from clock_timestamp() - received_at) * 1000)::float8 as "ageMs"
            from intake order by id limit $1`,
     values: [limit],
   })
@@ -74,21 +86,25 @@ async function oneId(pool: Pool, text: string): Promise<number | null> {
   return rows[0]?.id ?? null
 }
 
-/** When the chunk that is sealed next was received, ms since the epoch, or null when none waits. Reads one row. */
-export async function oldestReceivedAt(pool: Pool): Promise<number | null> {
+/** For how many ms the chunk that is sealed next has waited, by the database's clock; null when none waits. Reads one row. */
+export async function oldestAgeMs(pool: Pool): Promise<number | null> {
   const { rows } = await pool.query<{ ms: number }>(
-    'select (extract(epoch from received_at) * 1000)::float8 as ms from intake order by id limit 1',
+    'select (extract(epoch from clock_timestamp() - received_at) * 1000)::float8 as ms from intake order by id limit 1',
   )
   return rows[0]?.ms ?? null
 }
 
-/** How many hashes wait to be sealed, in how many chunks, and since when the oldest has (ms since the epoch, or null). */
+/**
+ * How many hashes wait to be sealed, in how many chunks, when the oldest was received (ms since the epoch) and for how
+ * many ms it has waited, both by the database's clock and null when none waits.
+ */
 export async function intakeBacklog(
   pool: Pool,
-): Promise<{ leaves: number; chunks: number; oldestMs: number | null }> {
+): Promise<{ leaves: number; chunks: number; oldestMs: number | null; oldestAgeMs: number | null }> {
   const { rows } = await pool.query(
     `select coalesce(sum(leaf_count), 0)::float8 as leaves, count(*)::float8 as chunks,
-       (extract(epoch from min(received_at)) * 1000)::float8 as "oldestMs" from intake`,
+       (extract(epoch from min(received_at)) * 1000)::float8 as "oldestMs",
+       (extract(epoch from clock_timestamp() - min(received_at)) * 1000)::float8 as "oldestAgeMs" from intake`,
   )
   return rows[0]
 }
