@@ -25,6 +25,11 @@ export const METRICS = {
     help: 'Always 1; the labels tell the version of Holdfast and of Node.',
     labels: { version: null, node: null },
   },
+  holdfast_clock_skew_seconds: {
+    type: 'gauge',
+    help: 'How far this machine’s clock is ahead of the database’s, or of the newest block of eip155:<chain id>.',
+    labels: { against: null },
+  },
   holdfast_leader: {
     type: 'gauge',
     help: 'Whether this daemon holds the lease of the work: seal, or anchor:<chain id>.',

@@ -1,6 +1,7 @@
 /** How far this machine's clock is from the database's and from each chain's newest block. */
 import { CLOCK_FAIL_MS, describeSkew } from '../core/clock-skew.ts'
-import type { Clock, Logger, Metrics } from '../core/ports.ts'
+import type { Metrics } from '../core/metrics.ts'
+import type { Clock, Logger } from '../core/ports.ts'
 import type { HealthCheck } from '../http/deps.ts'
 
 /** Another clock: its time in ms since the epoch, or null when it shows none. Its name labels the metric. */

@@ -1,6 +1,6 @@
 import { version as nodeVersion } from 'node:process'
 import type { Metrics } from '../core/metrics.ts'
-import type { Clock, Logger } from '../core/ports.ts'
+import type { Logger } from '../core/ports.ts'
 import type { PrometheusMetrics } from '../ops/metrics.ts'
 import type { Pool } from '../store/connection/database.ts'
 import { intakeBacklog } from '../store/intake/intake.ts'
@@ -10,15 +10,14 @@ export function registerGauges(deps: {
   metrics: PrometheusMetrics
   version: string
   pool: Pool
-  clock: Clock
   logger: Logger
 }): void {
   const { metrics, version } = deps
   metrics.gauge('holdfast_build_info', 1, { version, node: nodeVersion })
   metrics.onCollect(async () => {
     try {
-      const { leaves, oldestMs } = await intakeBacklog(deps.pool)
-      setBacklog(metrics, leaves, oldestMs === null ? 0 : Math.max(0, deps.clock.now() - oldestMs) / 1000)
+      const { leaves, oldestAgeMs } = await intakeBacklog(deps.pool)
+      setBacklog(metrics, leaves, Math.max(0, oldestAgeMs ?? 0) / 1000)
     } catch (error) {
       deps.logger.debug({ err: error }, 'the intake backlog could not be read for metrics')
       setBacklog(metrics, Number.NaN, Number.NaN)

@@ -126,7 +126,7 @@ export async function startDaemon(options: {
     })
     undo.defer('sealer', sealer.close)
 
-    registerGauges({ metrics, version: VERSION, pool: reads.pool, clock, logger })
+    registerGauges({ metrics, version: VERSION, pool: reads.pool, logger })
     const chains: ScheduledChain[] = []
     const deadlines = config.chains.map((chain) => createDeadline(chain))
     const anchorBy = (receivedAtMs: number) =>
