@@ -13,12 +13,8 @@ import { type Hex, toHex } from '../core/hash.ts'
 import { RECEIPT_FORMAT, type Receipt, type ReceiptAnchor, TREE_NAME } from '../core/receipt.ts'
 import { type HashedTile, hashTile, leafOf, pathFromTiles, tilesOfPath } from '../merkle/path.ts'
 import type { Pool } from '../store/connection/database.ts'
-import {
-  type BatchAnchor,
-  type FoundLeaf,
-  findEarliestLeaves,
-  findLeaves,
-} from '../store/index/find-leaves.ts'
+import { findEarliestLeaves, findLeavesFrom, nextStandingBatches } from '../store/index/find-leaves.ts'
+import type { BatchAnchor, FoundLeaf } from '../store/index/leaf-rows.ts'
 import { readTiles, type TileKey } from '../store/sealed/read-tiles.ts'
 import { createTileCache, type TileAt } from './tile-cache.ts'
 
@@ -80,15 +76,30 @@ export function createProver(deps: {
   /** The earliest leaf of each hash whose anchor stands, or else its earliest leaf; undefined when there is none. */
   async function locate(hashes: readonly Buffer[]): Promise<(FoundLeaf | undefined)[]> {
     const records = hashes.map((hash) => ({ hash, leaf: leafOf(hash) }))
-    const earliest = await findEarliestLeaves(pool, records)
-    const waiting = records.filter((_, i) => earliest[i] && !earliest[i].anchors.some(stands))
-    if (waiting.length === 0) return earliest
-    // Pushed again, and anchored before what came first: seldom, and asked for only here.
-    const all = await findLeaves(pool, waiting)
-    const standing = new Map(
-      waiting.map(({ hash }, i) => [hash, all[i]!.find(({ anchors }) => anchors.some(stands))]),
-    )
-    return earliest.map((leaf, i) => standing.get(hashes[i]!) ?? leaf)
+    const located = await findEarliestLeaves(pool, records)
+    // Seldom, where a later batch was anchored before an earlier one. Each round skips the batches between.
+    let open = located.flatMap((leaf, at) => (leaf && !isProvable(leaf) ? [{ at, leaf }] : []))
+    while (open.length > 0) {
+      const next = await nextStandingBatches(
+        pool,
+        open.map(({ leaf }) => leaf.origin.batchId),
+      )
+      const wanted = open.flatMap(({ at }, i) => (next[i] == null ? [] : [{ at, from: next[i] }]))
+      if (wanted.length === 0) break
+      const later = await findLeavesFrom(
+        pool,
+        wanted.map(({ at }) => records[at]!),
+        wanted.map(({ from }) => from),
+      )
+      open = []
+      for (const [i, { at }] of wanted.entries()) {
+        const leaf = later[i]
+        if (leaf === undefined) continue
+        if (isProvable(leaf)) located[at] = leaf
+        else open.push({ at, leaf })
+      }
+    }
+    return located
   }
 
   /** The tiles above the lowest that receipts of these leaves need. They are few, and held after a while. */
@@ -158,6 +169,10 @@ export function createProver(deps: {
       }
     },
   }
+}
+
+function isProvable({ anchors }: FoundLeaf): boolean {
+  return anchors.some(stands)
 }
 
 function stands(anchor: BatchAnchor): boolean {

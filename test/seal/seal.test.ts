@@ -10,7 +10,8 @@ import { sealBatch } from '../../src/seal/seal-batch.ts'
 import { startSealLoop } from '../../src/seal/seal-loop.ts'
 import { type Connection, type Database, openDatabase } from '../../src/store/connection/database.ts'
 import { acquireLease, type Lease } from '../../src/store/connection/leases.ts'
-import { type FoundLeaf, findEarliestLeaves, findLeaves } from '../../src/store/index/find-leaves.ts'
+import { findEarliestLeaves, findLeavesFrom } from '../../src/store/index/find-leaves.ts'
+import type { FoundLeaf } from '../../src/store/index/leaf-rows.ts'
 import { listRuns } from '../../src/store/index/leaf-runs.ts'
 import { appendIntake, pendingChunks } from '../../src/store/intake/intake.ts'
 import { readTiles } from '../../src/store/sealed/read-tiles.ts'
@@ -87,10 +88,19 @@ function rootOf(hashes: Buffer[]): Buffer {
 
 const recordsOf = (hashes: Buffer[]) => hashes.map((hash) => ({ hash, leaf: leafOf(hash) }))
 
-/** Where each hash stands, by the leaf index. */
+/** Where each hash stands first, by the leaf index; null when it is unknown. */
 async function placesOf(hashes: Buffer[]) {
-  const found = await findLeaves(database.pool, recordsOf(hashes))
-  return found.map((leaves) => leaves.map(({ origin: { batchId, leafIndex } }) => ({ batchId, leafIndex })))
+  return (await findEarliestLeaves(database.pool, recordsOf(hashes))).map(placeOf)
+}
+
+function placeOf(leaf: FoundLeaf | undefined): { batchId: number; leafIndex: number } | null {
+  return leaf ? { batchId: leaf.origin.batchId, leafIndex: leaf.origin.leafIndex } : null
+}
+
+/** Where the hash stands first in this batch or a later one. */
+async function placeFrom(hash: Buffer, fromBatch: number) {
+  const [leaf] = await findLeavesFrom(database.pool, recordsOf([hash]), [fromBatch])
+  return placeOf(leaf)
 }
 
 /** An entry of the leaf index. */
@@ -215,10 +225,10 @@ it('every leaf is found before, between and after merges, and the runs stay few'
     const found = await placesOf(hashes.slice(from, from + 300))
     found.forEach((places, i) => {
       const n = from + i
-      expect(places).toEqual([{ batchId: Math.floor(n / 600) + 1, leafIndex: n % 600 }])
+      expect(places).toEqual({ batchId: Math.floor(n / 600) + 1, leafIndex: n % 600 })
     })
   }
-  expect(await placesOf([digest(999_999)])).toEqual([[]])
+  expect(await placesOf([digest(999_999)])).toEqual([null])
 })
 
 it('a hash pushed thousands of times is found at its earliest leaf, however many pages it fills', async () => {
@@ -230,11 +240,10 @@ it('a hash pushed thousands of times is found at its earliest leaf, however many
     await seal()
   }
   await merge(3)
-  const [found] = await placesOf([repeated])
-  expect(found).toEqual([
-    { batchId: 1, leafIndex: 7 },
-    ...[0, 1, 2, 3, 4, 5, 6].map((leafIndex) => ({ batchId: 2, leafIndex })),
-  ])
+  expect(await placesOf([repeated])).toEqual([{ batchId: 1, leafIndex: 7 }])
+  expect(await placeFrom(repeated, 2)).toEqual({ batchId: 2, leafIndex: 0 })
+  expect(await placeFrom(repeated, 3)).toEqual({ batchId: 3, leafIndex: 0 })
+  expect(await placeFrom(repeated, 4)).toBeNull()
   expect(await prover().record(repeated)).toMatchObject({ batch: { id: '1', leafIndex: 7 } })
 })
 
@@ -245,7 +254,7 @@ it('hashes whose leaves share the first eight bytes are told apart by the tile',
   const key = leafOf(stranger).subarray(0, 8)
   // Entries that point to other records' leaves, as collisions of the key would.
   await addRun(Array.from({ length: 20 }, (_, n) => entryOf(key, 1, n)))
-  expect(await placesOf([stranger])).toEqual([[]])
+  expect(await placesOf([stranger])).toEqual([null])
   expect(await prover().record(stranger)).toBeNull()
   // They do not stand in the way of its own, not even in the same page.
   await push([stranger])
@@ -253,8 +262,8 @@ it('hashes whose leaves share the first eight bytes are told apart by the tile',
   await merge(3)
   expect(await count('leaf_run')).toBe(1)
   expect(await placesOf([stranger, digest(3)])).toEqual([
-    [{ batchId: 2, leafIndex: 0 }],
-    [{ batchId: 1, leafIndex: 3 }],
+    { batchId: 2, leafIndex: 0 },
+    { batchId: 1, leafIndex: 3 },
   ])
 })
 
@@ -266,26 +275,38 @@ it('an entry is found although its key’s bytes stand earlier in the page, acro
   const across = Buffer.concat([Buffer.alloc(8), key])
   await addRun([across, entryOf(key, 1, 33)])
   const place = { batchId: 1, leafIndex: 33 }
-  expect(await placesOf([digest(33)])).toEqual([[place]])
-  expect(await placesOf([digest(33), digest(33)])).toEqual([[place], [place]])
+  expect(await placesOf([digest(33)])).toEqual([place])
+  expect(await placesOf([digest(33), digest(33)])).toEqual([place, place])
+  expect(await placeFrom(digest(33), 1)).toEqual(place)
 })
 
-it('a hash whose entries begin where a page ends is found on the next page, too', async () => {
+it('a hash whose entries begin where a page ends is found there, or on the next page', async () => {
   const repeated = digest(7)
-  await push([...digests(0, 5), repeated, repeated, repeated])
+  await push([...digests(0, 5), repeated, digest(6), digest(8)])
   await seal()
   await database.pool.query('delete from leaf_page')
   const key = leafOf(repeated).subarray(0, 8)
   const [low, high] = [Buffer.alloc(8), Buffer.alloc(8, 0xff)]
-  await addRun(
-    [entryOf(low, 1, 0), entryOf(key, 1, 5)],
-    [entryOf(key, 1, 6), entryOf(key, 1, 7), entryOf(high, 1, 1)],
-  )
-  const places = [5, 6, 7].map((leafIndex) => ({ batchId: 1, leafIndex }))
-  expect(await placesOf([repeated])).toEqual([places])
-  expect(await placesOf([repeated, repeated])).toEqual([places, places])
-  const [earliest] = await findEarliestLeaves(database.pool, recordsOf([repeated]))
-  expect(earliest!.origin).toMatchObject(places[0]!)
+  const own = entryOf(key, 1, 5)
+  const others = [6, 7].map((leafIndex) => entryOf(key, 1, leafIndex))
+  for (const pages of [
+    [
+      [entryOf(low, 1, 0), own],
+      [...others, entryOf(high, 1, 1)],
+    ],
+    [
+      [entryOf(low, 1, 0), entryOf(key, 1, 4)],
+      [own, ...others, entryOf(high, 1, 1)],
+    ],
+    [[entryOf(low, 1, 0)], [own, ...others]],
+    [[own], others],
+  ]) {
+    await database.pool.query('delete from leaf_page')
+    await addRun(...pages)
+    const place = { batchId: 1, leafIndex: 5 }
+    expect(await placesOf([repeated])).toEqual([place])
+    expect(await placesOf([repeated, repeated])).toEqual([place, place])
+  }
 })
 
 it('whatever was merged, a tier is older than the ones below it, and the earliest leaf of a hash is found', async () => {
@@ -309,12 +330,18 @@ it('whatever was merged, a tier is older than the ones below it, and the earlies
   for (const [i, { from }] of rows.entries()) if (i > 0) expect(from).toBe(rows[i - 1]!.to + 1)
 
   const hashes = [again, ...Array.from({ length: 23 }, (_, i) => digest((i + 1) * 10 + 1)), digest(5), again]
-  const all = await findLeaves(database.pool, recordsOf(hashes))
-  expect(all[0]).toHaveLength(8)
-  expect(all[0]![0]!.origin).toMatchObject({ batchId: 2, leafIndex: 3 })
-  expect(await findEarliestLeaves(database.pool, recordsOf(hashes))).toEqual(all.map(([first]) => first))
+  const all = await findEarliestLeaves(database.pool, recordsOf(hashes))
+  expect(all.map(placeOf)).toEqual([
+    { batchId: 2, leafIndex: 3 },
+    ...Array.from({ length: 23 }, (_, i) => ({ batchId: i + 1, leafIndex: 1 })),
+    null,
+    { batchId: 2, leafIndex: 3 },
+  ])
   for (const [i, hash] of hashes.entries()) {
-    expect(await findEarliestLeaves(database.pool, recordsOf([hash]))).toEqual([all[i]![0]])
+    expect(await findEarliestLeaves(database.pool, recordsOf([hash]))).toEqual([all[i]])
+  }
+  for (let from = 2; from <= 23; from++) {
+    expect(await placeFrom(again, from)).toEqual({ batchId: from, leafIndex: 3 })
   }
 })
 
@@ -338,9 +365,9 @@ it('a tile sealed before there were group roots gives the same receipt', async (
   await push(digests(0, 600))
   await seal()
   const hashes = [0, 255, 256, 599].map(digest)
-  const read = () => findLeaves(database.pool, recordsOf(hashes))
-  const pathsOf = (found: FoundLeaf[][]) =>
-    found.map(([leaf]) => {
+  const read = () => findEarliestLeaves(database.pool, recordsOf(hashes))
+  const pathsOf = (found: (FoundLeaf | undefined)[]) =>
+    found.map((leaf) => {
       const { leafIndex, leafCount } = leaf!.origin
       return pathFromTiles(leafIndex, leafCount, leaf!.part, (id) => hashTile(id, above[id.index]!))
     })
