@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { type Level, type Logger as PinoLogger, pino } from 'pino'
-import { HoldfastError } from '../core/errors.ts'
+import { describeError } from '../core/describe-error.ts'
 import type { Logger } from '../core/ports.ts'
 
 const HIDDEN = '[redacted]'
@@ -100,27 +100,4 @@ function scrub(line: string, secrets: readonly string[]): string {
     (text, secret) => (text.includes(secret) ? text.replaceAll(secret, HIDDEN) : text),
     line,
   )
-}
-
-type DescribedError = {
-  type: string
-  code?: unknown
-  message: string
-  context?: object
-  stack?: string
-  cause?: DescribedError
-}
-
-function describeError(error: unknown, depth = 0): DescribedError {
-  if (!(error instanceof Error)) return { type: typeof error, message: String(error) }
-  const code = (error as { code?: unknown }).code
-  return {
-    type: error.name,
-    ...(code !== undefined && { code }),
-    message: error.message,
-    ...(error instanceof HoldfastError &&
-      Object.keys(error.context).length > 0 && { context: error.context }),
-    ...(error.stack !== undefined && depth === 0 && { stack: error.stack }),
-    ...(error.cause !== undefined && depth < 4 && { cause: describeError(error.cause, depth + 1) }),
-  }
 }

@@ -3,6 +3,7 @@
  * runs in a thread (worker.ts → seal-loop.ts → seal-batch.ts); this is the daemon's handle on it.
  */
 import { Worker } from 'node:worker_threads'
+import { reviveError } from '../core/describe-error.ts'
 import type { Metrics } from '../core/metrics.ts'
 import type { Logger } from '../core/ports.ts'
 import type { SealOptions } from './seal-loop.ts'
@@ -82,8 +83,12 @@ export function startSealer(deps: {
         const waiting = flushes.get(message.id)
         flushes.delete(message.id)
         if (message.error === undefined) waiting?.resolve(message.complete)
-        else waiting?.reject(new Error(`sealing before the tick failed: ${message.error}`))
+        else
+          waiting?.reject(new Error('sealing before the tick failed', { cause: reviveError(message.error) }))
+        break
       }
+      case 'died':
+        logger.error({ err: message.error }, 'sealing thread failed')
     }
   }
 

@@ -1,10 +1,12 @@
 /** Entry point of the sealing thread: its own event loop and its own connections, so that ingest never waits for it. */
 import { constants, setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
+import { type DescribedError, describeError } from '../core/describe-error.ts'
 import { faultAt } from '../core/fault-point.ts'
-import { type Logger, systemClock } from '../core/ports.ts'
+import { systemClock } from '../core/ports.ts'
 import { openDatabase } from '../store/connection/database.ts'
 import { type SealOptions, startSealLoop } from './seal-loop.ts'
+import { createThreadLogger, type LogLine } from './thread-log.ts'
 
 export type SealWorkerData = {
   databaseUrl: string
@@ -20,8 +22,9 @@ export type SealRequest = { type: 'flush'; id: number; withinMs: number } | { ty
 export type SealReport =
   | { type: 'sealed'; batchId: number; leafCount: number; root: Uint8Array; seconds: number }
   | { type: 'failed' }
-  | { type: 'flushed'; id: number; complete: boolean; error?: string }
-  | { type: 'log'; level: 'debug' | 'info' | 'warn' | 'error'; fields: object; message: string }
+  | { type: 'flushed'; id: number; complete: boolean; error?: DescribedError }
+  | { type: 'died'; error: DescribedError }
+  | LogLine
 
 const port = parentPort
 if (!port) throw new Error('seal/worker.ts runs only as a worker thread')
@@ -31,7 +34,13 @@ function report(message: SealReport): void {
   port!.postMessage(message)
 }
 
-const logger = forwardingLogger()
+// Without this the thread's parent gets the error as structured clone leaves it: without code and causes.
+process.on('uncaughtException', (error) => {
+  report({ type: 'died', error: describeError(error) })
+  process.exit(1)
+})
+
+const logger = createThreadLogger(report)
 yieldToIngest()
 const database = openDatabase({
   url: data.databaseUrl,
@@ -76,7 +85,7 @@ async function flush(id: number, withinMs: number): Promise<void> {
   try {
     report({ type: 'flushed', id, complete: await loop.flush(withinMs) })
   } catch (error) {
-    report({ type: 'flushed', id, complete: false, error: String(error) })
+    report({ type: 'flushed', id, complete: false, error: describeError(error) })
   }
 }
 
@@ -84,31 +93,4 @@ async function close(): Promise<void> {
   await loop.close()
   await database.close()
   port!.close()
-}
-
-function forwardingLogger(bindings: object = {}): Logger {
-  const method =
-    (level: 'debug' | 'info' | 'warn' | 'error') =>
-    (first: object | string, message?: string): void => {
-      const fields = typeof first === 'string' ? bindings : { ...bindings, ...withPlainError(first) }
-      report({ type: 'log', level, fields, message: typeof first === 'string' ? first : (message ?? '') })
-    }
-  return {
-    debug: method('debug'),
-    info: method('info'),
-    warn: method('warn'),
-    error: method('error'),
-    child: (more) => forwardingLogger({ ...bindings, ...more }),
-  }
-}
-
-/** Errors lose their own fields when they are posted between threads; the log needs code and stack. */
-function withPlainError(fields: object): object {
-  const { err } = fields as { err?: unknown }
-  if (!(err instanceof Error)) return fields
-  const { code } = err as { code?: unknown }
-  return {
-    ...fields,
-    err: { type: err.name, message: err.message, stack: err.stack, ...(code ? { code } : {}) },
-  }
 }

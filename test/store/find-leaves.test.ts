@@ -35,9 +35,7 @@ beforeAll(async () => {
   for (let batch = 0; batch < BATCHES; batch++) {
     const numbers = Array.from({ length: BATCH_LEAVES }, (_, i) => (i * i * 7 + batch * 31 + i) % HASHES)
     batches.push(numbers)
-    await appendIntake(database.pool, [
-      { sourceId: 1, receivedAtMs: Date.now(), hashes: Buffer.concat(numbers.map(digest)) },
-    ])
+    await appendIntake(database.pool, [{ sourceId: 1, hashes: Buffer.concat(numbers.map(digest)) }])
     const [reader, writer] = [await database.pool.connect(), await database.pool.connect()]
     const chunks = await pendingChunks(database.pool, 10)
     await sealBatch({ reader, writer, lease, chunks })
