@@ -3,18 +3,18 @@ import { HASH_BYTES } from '../core/hash.ts'
 import { hashLevel, KERNEL_CAPACITY, sharedKernel } from './kernel/kernel.ts'
 
 export type AnchorTree = {
-  /** 32 bytes; the one batch's root when there is but one. */
+  /** 32 bytes. For a single batch, its root. */
   root: Buffer
   /**
-   * Siblings of 32 bytes from batch root number `index` up to the root, lowest first; none when there is but one.
+   * Siblings of 32 bytes from batch root number `index` up to the root, lowest first. Empty for a single batch.
    * @throws HoldfastError INTERNAL when there is no such batch root
    */
   pathOf(index: number): Buffer[]
 }
 
 /**
- * The tree over the roots of the batches that one anchor covers, in batch order, not hashed again. Keeps all of it in
- * memory, 64 bytes a batch.
+ * The tree over the batch roots of one anchor, in batch order; batch roots are its lowest nodes, not hashed again. Holds
+ * 64 bytes a batch in memory.
  * @param roots n x 32 bytes, n ≥ 1; not kept
  * @throws HoldfastError EMPTY for no roots, INVALID_HASH for a length that is not a multiple of 32
  */
@@ -32,7 +32,7 @@ export function anchorTree(roots: Uint8Array): AnchorTree {
   return { root: Buffer.from(top), pathOf: (index) => pathIn(levels, index) }
 }
 
-/** The kernel's memory holds a part of a level at a time; all parts but the last have an even number of nodes. */
+/** Hashes a level in parts that fit the kernel's memory. Parts but the last have an even number of nodes. */
 function levelAbove(nodes: Buffer): Buffer<ArrayBuffer> {
   const kernel = sharedKernel()
   const count = nodes.length / HASH_BYTES

@@ -7,12 +7,12 @@ import { GROUP_LEVELS, GROUP_NODES, MAX_LEAVES, TILE_LEVELS, TILE_NODES } from '
 /** Which tile of a batch; see `Tile` in tree.ts. */
 export type TileId = { level: number; index: number }
 
-/** The tile that a path reads at one level, and how: nodes in it, and the path's node among them. */
+/** The tile that a path reads at one level: its node count, and the position of the path's node in it. */
 type Step = TileId & { count: number; position: number }
 
-/** What a path needs of the tile of record hashes that it begins in. */
+/** The part of a level-0 tile that a path needs. */
 export type TilePart = {
-  /** The hashes of the group that the path begins in, or all of the tile's where `groupRoots` is empty. */
+  /** The hashes of the path's group; all hashes of the tile when `groupRoots` is empty. */
   nodes: Uint8Array
   /** The tile's group roots; see `Tile` in tree.ts. */
   groupRoots: Uint8Array
@@ -27,14 +27,14 @@ export function tilesOfPath(leafIndex: number, leafCount: number): TileId[] {
 }
 
 /**
- * A tile with every level of its subtree: the tile's nodes first, its root last; n x 32 bytes each, 16 KB in all for a full
- * tile. Paths through it cost no hash.
+ * A tile with every level of its subtree, the tile's nodes first, its root last; n x 32 bytes each. A full tile takes 16 KB.
+ * Paths through it need no hashing.
  */
 export type HashedTile = { levels: readonly Buffer[] }
 
 /**
  * Hashes a tile above the lowest level: 255 hashes for a full one.
- * @param groupRoots empty when the tile has one group, or is older than they are
+ * @param groupRoots empty when the tile has one group, or was sealed before tiles kept group roots
  * @throws HoldfastError INTERNAL when its nodes and its group roots contradict each other
  */
 export function hashTile(
@@ -54,7 +54,7 @@ export function hashTile(
   return { levels }
 }
 
-/** In memory of its own: what is kept for long must not keep Node's pool, of which it would be a part, as well. */
+/** Copies outside Node's buffer pool: a long-lived slice would keep its whole pool block alive. */
 function ownCopy(bytes: Uint8Array): Buffer {
   const copy = Buffer.allocUnsafeSlow(bytes.length)
   copy.set(bytes)
@@ -62,12 +62,12 @@ function ownCopy(bytes: Uint8Array): Buffer {
 }
 
 /**
- * A leaf's path to its batch's root: about 100 hashes, of which 64 make leaves; without group roots about 770.
- * @param lowest of the first of `tilesOfPath`; its bytes need not outlast the call
- * @param tileAt gives each of the others, lowest first; the path's nodes may be views of its levels
+ * A leaf's path to its batch's root. Costs about 100 hashes, 64 of them for leaves; without group roots about 770.
+ * @param lowest part of the first of `tilesOfPath`; not kept
+ * @param tileAt returns the other tiles of `tilesOfPath`, lowest first; the path's nodes may be views of its levels
  * @returns the leaf, its siblings lowest first, and the root; 32 bytes each
  * @throws HoldfastError INTERNAL when the batch has no such leaf, a tile's length is wrong, a tile contradicts the one
- *   below it, or its group its group roots. The caller still has to compare `root` with the batch's.
+ *   below it or its group roots. The caller must compare `root` with the batch's root.
  */
 export function pathFromTiles(
   leafIndex: number,
@@ -172,14 +172,14 @@ function climbHashed({ levels }: HashedTile, step: Step): Climbed {
   let at = step.position
   for (const nodes of levels) {
     const sibling = nodeAt(nodes, at ^ 1)
-    // None beside a lone last node, nor beside the root.
+    // A lone last node and the root have no sibling.
     if (sibling.length > 0) path.push(sibling)
     at >>>= 1
   }
   return { node: nodeAt(bottom, step.position), path, root }
 }
 
-/** From the node at `position` of a whole level to its root. Of record hashes, the leaves are meant. */
+/** Climbs from the node at `position` of a whole level to its root. Record hashes are turned into leaves first. */
 function climb(nodes: Uint8Array, position: number, what: 'hashes' | 'nodes'): Climbed {
   const kernel = sharedKernel()
   const nodeAt = (at: number) => Buffer.from(kernel.nodes.subarray(at * HASH_BYTES, (at + 1) * HASH_BYTES))

@@ -12,7 +12,7 @@ import { hashLevel, sharedKernel } from './kernel/kernel.ts'
 export const TILE_NODES = 256
 /** Levels of the tree that a tile spans. */
 export const TILE_LEVELS = 8
-/** Nodes in a full group, and the levels that it spans: a tile of more than one group keeps the root of each. */
+/** Nodes in a full group, and the levels that it spans. A tile of several groups keeps the root of each. */
 export const GROUP_NODES = 32
 export const GROUP_LEVELS = 5
 /** A batch's leaf number is an unsigned 32-bit integer. */
@@ -29,8 +29,8 @@ export type Tile = {
   /** 1 to 256 x 32 bytes, valid only during the call. */
   nodes: Uint8Array
   /**
-   * The roots of the tile's groups of 32 neighbouring nodes, the last of which may hold fewer: 2 to 8 x 32 bytes, the
-   * receiver's to keep, or none when all nodes are one group. With them a path is had from 32 of the nodes.
+   * The roots of the tile's groups of 32 neighbouring nodes, 2 to 8 x 32 bytes, for the receiver to keep. Empty when all
+   * nodes are one group. With them a path needs only 32 of the tile's nodes.
    */
   groupRoots: Uint8Array
 }
@@ -39,8 +39,8 @@ export type TreeBuilderOptions = {
   /** Called for every tile, each once: in order within a level, before push or finish returns. */
   onTile(tile: Tile): void
   /**
-   * Called with n x 32 bytes of leaves, in order, `firstIndex` being the first one's number. `leaves` is valid only
-   * during the call.
+   * Called with n x 32 bytes of leaves, in order. `firstIndex` is the first one's number. `leaves` is valid only during
+   * the call.
    */
   onLeaves?(leaves: Uint8Array, firstIndex: number): void
   /** By default this thread's shared kernel. */
@@ -49,15 +49,15 @@ export type TreeBuilderOptions = {
 
 export type TreeBuilder = {
   /**
-   * Appends record hashes in order. `hashes` may be reused afterwards. Keep chunks moderate (10^5 hashes are 3 MB)
-   * and wait between them for whatever onTile feeds, if it can be slow.
+   * Appends record hashes in order. `hashes` may be reused afterwards. Keep chunks moderate (10^5 hashes are 3 MB) and
+   * wait between them for the consumer of onTile, if it can be slow.
    * @param hashes n x 32 bytes, n ≥ 0
    * @throws HoldfastError INVALID_HASH when the length is not a multiple of 32 (nothing is appended),
    *   TOO_MANY_ITEMS past 2^32 - 1 leaves
    */
   push(hashes: Uint8Array): void
   /**
-   * Emits what is left. Call it once, last.
+   * Emits the remaining tiles. Call it once, last.
    * @returns the root, 32 bytes
    * @throws HoldfastError EMPTY when nothing was pushed
    */
@@ -214,7 +214,7 @@ function hashTiles(kernel: Kernel, count: number): { groupRoots: Uint8Array; roo
   return { groupRoots, roots: kernel.nodes.slice(0, tiles * HASH_BYTES) }
 }
 
-/** Those of the tile whose nodes are `from` to `to` of all that were hashed together. */
+/** The group roots of the tile with nodes `from` to `to`, out of those of all tiles hashed together. */
 function groupRootsOf(all: Uint8Array, from: number, to: number): Uint8Array {
   if (to - from <= GROUP_NODES) return new Uint8Array(0)
   return all.subarray((from / GROUP_NODES) * HASH_BYTES, Math.ceil(to / GROUP_NODES) * HASH_BYTES)

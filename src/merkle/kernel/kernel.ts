@@ -8,8 +8,8 @@ export const KERNEL_CAPACITY = 8192
  * Keccak-256 over runs of nodes in WASM memory. Positions and counts are in nodes of 32 bytes; a run must lie within
  * {@link KERNEL_CAPACITY}.
  *
- * A kernel may be shared by everyone on its thread: what lies in `nodes` belongs to whoever runs now, and only until
- * they return or await. Copy in, hash, copy out.
+ * A thread's code may share one kernel. The bytes in `nodes` belong to the running caller until it returns or awaits.
+ * Copy in, hash, copy out.
  */
 export type Kernel = {
   /** Whether vectors hash two inputs side by side. */
@@ -29,7 +29,7 @@ type Exports = {
   hashPairs(src: number, dst: number, count: number): void
 }
 
-/** The part of WebAssembly used here: the same in Node and browsers, but in TypeScript's DOM library only. */
+/** The part of WebAssembly used here. TypeScript declares it in its DOM library only. */
 type Wasm = {
   validate(bytes: Uint8Array): boolean
   Module: new (bytes: Uint8Array) => object
