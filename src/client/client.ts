@@ -47,7 +47,8 @@ export type RecordState = {
   status: RecordStatus
   receivedAt: string
   source: string
-  batch: { id: string; leafIndex: number }
+  /** null while the status is `accepted`. */
+  batch: { id: string; leafIndex: number } | null
   anchors: {
     id: string
     chainId: `eip155:${string}`
@@ -83,9 +84,9 @@ export type HoldfastClient = {
   pushRecords(records: Iterable<unknown>, options?: PushOptions): Promise<PushResult & { hashes: Hex[] }>
   /** Pushes a line's hash a line, as they come; a bad line ends it with `context.line` and `context.accepted`. */
   pushNdjson(source: TextSource, options?: PushOptions & { lines?: LineKind }): Promise<PushResult>
-  /** Where the record stands; null when it is unknown or not sealed yet. */
+  /** Where the record stands; null when it is unknown. */
   record(hash: HashInput, signal?: AbortSignal): Promise<RecordState | null>
-  /** The receipt once an anchor is mined; null when the record is unknown or not sealed yet. */
+  /** The receipt once an anchor is mined; null when the record is unknown. */
   receipt(hash: HashInput, signal?: AbortSignal): Promise<ReceiptAnswer | null>
   /** One answer a hash, in order. */
   receipts(
@@ -198,8 +199,7 @@ export function createHoldfastClient(settings: ClientSettings): HoldfastClient {
           try {
             const answer = await receipt(hash, either)
             if (answer?.kind === 'receipt') return answer.receipt
-            last =
-              answer === null ? 'The record is unknown or not sealed yet' : `The record is ${answer.status}`
+            last = answer === null ? 'The record is unknown' : `The record is ${answer.status}`
             wait = answer?.retryAfter ?? wait
           } catch (error) {
             if (!(error instanceof HoldfastError) || error.kind !== 'retry') throw error

@@ -5,8 +5,9 @@
 export const ANCHOR_STATES = ['prepared', 'submitted', 'mined', 'finalized'] as const
 export type AnchorState = (typeof ANCHOR_STATES)[number]
 
-/** What an auditor sees of a record. */
-export type RecordStatus = 'received' | 'sealed' | 'anchoring' | 'anchored' | 'finalized'
+/** What an auditor sees of a record. `accepted`: committed, and not in a batch yet. */
+export const RECORD_STATUSES = ['accepted', 'sealed', 'anchoring', 'anchored', 'finalized'] as const
+export type RecordStatus = (typeof RECORD_STATUSES)[number]
 
 /** Why an anchor is late or not moving. */
 export const ANCHOR_REASONS = ['fee_cap', 'no_funds', 'rpc_down', 'paused', 'backlog', 'stuck'] as const

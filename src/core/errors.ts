@@ -16,7 +16,7 @@ export const ERRORS = {
   FORBIDDEN: { status: 403, kind: 'reject', title: 'API key lacks the scope' },
   NOT_FOUND: { status: 404, kind: 'reject', title: 'No such resource' },
   METHOD_NOT_ALLOWED: { status: 405, kind: 'reject', title: 'Method not allowed' },
-  UNKNOWN_RECORD: { status: 404, kind: 'reject', title: 'Record is unknown or not sealed yet' },
+  UNKNOWN_RECORD: { status: 404, kind: 'reject', title: 'Record is unknown' },
   PAYLOAD_TOO_LARGE: { status: 413, kind: 'reject', title: 'Request body too large' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, kind: 'reject', title: 'Content type not supported' },
   QUOTA_EXCEEDED: { status: 429, kind: 'retry', title: 'Quota exceeded' },

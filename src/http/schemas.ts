@@ -3,7 +3,7 @@
  * it; bodies are read by parsers that say more, and answers are written as they are. Tests hold answers against it.
  */
 import type { FastifySchema } from 'fastify'
-import { ANCHOR_REASONS, ANCHOR_STATES } from '../core/anchor-state.ts'
+import { ANCHOR_REASONS, ANCHOR_STATES, RECORD_STATUSES } from '../core/anchor-state.ts'
 import { ERRORS } from '../core/errors.ts'
 import { MAX_HASHES, MAX_RECORDS } from './records/parse-items.ts'
 
@@ -39,7 +39,11 @@ const hashIn: Json = {
   pattern: '^(0x)?[0-9a-fA-F]{64}$',
   description: '32 bytes in hex, any case, with or without 0x',
 }
-const status: Json = { type: 'string', enum: ['received', 'sealed', 'anchoring', 'anchored', 'finalized'] }
+const status: Json = {
+  type: 'string',
+  enum: [...RECORD_STATUSES],
+  description: 'accepted: stored, and not in a batch yet; anchored: in a block that may still be replaced',
+}
 const address: Json = { type: 'string', pattern: '^0x[0-9a-fA-F]{40}$' }
 const chainId: Json = { type: 'string', pattern: '^eip155:[0-9]+$' }
 const anyJson: Json = { description: 'any JSON value' }
@@ -137,14 +141,17 @@ export const RECORD_SCHEMA = {
   params: hashParams,
   response: {
     200: json(
-      'The earliest record with this hash whose anchor stands.',
+      'The earliest record with this hash whose anchor stands, or else the earliest one.',
       object(
         {
           hash,
           status,
           receivedAt: time(),
           source: text('who pushed it'),
-          batch: object({ id: text(), leafIndex: integer() }),
+          batch: {
+            ...orNull(object({ id: text(), leafIndex: integer() })),
+            description: 'null while the status is accepted',
+          },
           anchors: list(
             object({
               id: text(),
@@ -197,7 +204,7 @@ export const RECEIPT_SCHEMA = {
   response: {
     200: json('The receipt; docs/receipt-format.md says how to check it.', receipt),
     202: json(
-      'Sealed, but not on a chain yet. Ask again after Retry-After seconds.',
+      'Stored, but not on a chain yet. Ask again after Retry-After seconds.',
       object({ hash, status, anchorBy: orNull(time()) }),
     ),
     ...failures(400, 401, 403, 404),
@@ -216,7 +223,7 @@ export const RECEIPTS_SCHEMA = {
   response: {
     200: as(
       'application/x-ndjson',
-      'A line for each hash, in order: its receipt, or {"hash", "status"} without one; status "unknown" when it is not sealed here.',
+      'A line for each hash, in order: its receipt, or {"hash", "status"} without one; status "unknown" when it is not found here, with a "detail" when more hashes wait to be sealed than were searched.',
       text(),
     ),
     ...failures(400, 401, 403, 413, 415),

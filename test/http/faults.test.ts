@@ -69,8 +69,8 @@ describe('the database away in the middle of many receipts', () => {
   it('breaks the body off, so that nobody takes it for whole', async () => {
     const hash = `0x${hexOf(1)}` as const
     const prover: HttpDeps['prover'] = {
-      record: async () => null,
-      receipt: async () => null,
+      record: async () => ({ kind: 'unknown', unsearched: null }),
+      receipt: async () => ({ kind: 'unknown', unsearched: null }),
       async *receipts() {
         yield { hash, status: 'sealed' as const }
         throw new HoldfastError('DATABASE_UNAVAILABLE', 'The database went away.')

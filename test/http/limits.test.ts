@@ -103,8 +103,8 @@ describe('NDJSON', () => {
 describe('readers of many receipts', () => {
   /** Answers without end, each large, so that no buffer on the way holds more than a few. */
   const endless: HttpDeps['prover'] = {
-    record: async () => null,
-    receipt: async () => null,
+    record: async () => ({ kind: 'unknown', unsearched: null }),
+    receipt: async () => ({ kind: 'unknown', unsearched: null }),
     async *receipts() {
       for (;;) yield { hash: `0x${HASH}`, status: 'sealed', padding: 'x'.repeat(100_000) } as never
     },

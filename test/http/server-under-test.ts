@@ -51,6 +51,8 @@ export async function startServer(
     limits?: Partial<IntakeLimits>
     clock?: Clock
     replace?: Partial<HttpDeps>
+    /** Of those waiting to be sealed, how many a look-up reads. */
+    searchedHashes?: number
   } = {},
 ): Promise<ServerUnderTest> {
   const server = await createTestDatabase()
@@ -94,7 +96,7 @@ export async function startServer(
       ...options.settings,
     },
     intake,
-    prover: createProver({ pool: database.pool, anchorBy }),
+    prover: createProver({ pool: database.pool, anchorBy, searchedHashes: options.searchedHashes }),
     verify: (receipt) => verifyReceipt(receipt, { rpc: {} }),
     anchorBy,
     lists: {

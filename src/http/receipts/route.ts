@@ -5,6 +5,7 @@ import { HoldfastError } from '../../core/errors.ts'
 import { parseHash, toHex } from '../../core/hash.ts'
 import type { Logger } from '../../core/ports.ts'
 import { recordHash } from '../../core/record-hash.ts'
+import { describeUnsearched, type ReceiptOutcome, type Unknown } from '../../prove/prover.ts'
 import type { VerifyResult } from '../../verify/verify-receipt.ts'
 import type { Auth } from '../auth.ts'
 import type { HttpDeps } from '../deps.ts'
@@ -33,7 +34,9 @@ export function registerReceipts(app: FastifyInstance, deps: HttpDeps & { auth: 
 
   app.get<HashParams>('/v1/records/:hash', { ...guard, schema: RECORD_SCHEMA }, async (request) => {
     const hash = parseHash(request.params.hash)
-    return (await prover.record(hash)) ?? unknownRecord(hash)
+    const found = await prover.record(hash)
+    if ('kind' in found) throw unknownRecord(hash, found)
+    return found
   })
 
   app.get<HashParams>(
@@ -41,7 +44,8 @@ export function registerReceipts(app: FastifyInstance, deps: HttpDeps & { auth: 
     { ...guard, schema: RECEIPT_SCHEMA },
     async (request, reply) => {
       const hash = parseHash(request.params.hash)
-      const found = (await prover.receipt(hash)) ?? unknownRecord(hash)
+      const found = await prover.receipt(hash)
+      if (found.kind === 'unknown') throw unknownRecord(hash, found)
       if (found.kind === 'receipt') return found.receipt
       reply.code(202).header('retry-after', PENDING_RETRY_SECONDS)
       return { hash: toHex(hash), status: found.status, anchorBy: found.anchorBy }
@@ -81,7 +85,7 @@ export function registerReceipts(app: FastifyInstance, deps: HttpDeps & { auth: 
       if (kind === 'receipt') return await deps.verify(value)
       const hash = kind === 'hash' ? parseHash(value) : recordHash(value)
       const found = await prover.receipt(hash)
-      if (found?.kind === 'receipt') return await deps.verify(found.receipt)
+      if (found.kind === 'receipt') return await deps.verify(found.receipt)
       return notProven(hash, found)
     } finally {
       leave()
@@ -92,11 +96,12 @@ export function registerReceipts(app: FastifyInstance, deps: HttpDeps & { auth: 
 /** Their bodies are raw bytes, read by parsers that say more than a JSON schema can; the schema is for the reader. */
 const unvalidated = { validatorCompiler: () => () => true }
 
-function unknownRecord(hash: Buffer): never {
-  throw new HoldfastError(
-    'UNKNOWN_RECORD',
-    `No record with hash ${toHex(hash)} is sealed here. One that was just accepted is sealed within about a second.`,
-  )
+function unknownRecord(hash: Buffer, { unsearched }: Unknown): HoldfastError {
+  return new HoldfastError('UNKNOWN_RECORD', `No record with hash ${toHex(hash)} ${whereSought(unsearched)}`)
+}
+
+function whereSought(unsearched: Unknown['unsearched']): string {
+  return unsearched === null ? 'is known here.' : `is sealed here, but ${describeUnsearched(unsearched)}`
 }
 
 /** A line an answer. The status is sent by now: an error can only break the body off, so that the reader notices. */
@@ -117,14 +122,17 @@ async function* linesOf<T>(
 }
 
 /** The verdict on a hash that has no receipt: not valid, and not conclusive, since it may get one. */
-function notProven(hash: Buffer, pending: { status: string; anchorBy: string | null } | null): VerifyResult {
+function notProven(
+  hash: Buffer,
+  found: Exclude<ReceiptOutcome, { kind: 'receipt' }> | Unknown,
+): VerifyResult {
   const check =
-    pending === null
-      ? { name: 'known', ok: false, detail: 'No record with this hash is sealed here.' }
+    found.kind === 'unknown'
+      ? { name: 'known', ok: false, detail: `No record with this hash ${whereSought(found.unsearched)}` }
       : {
           name: 'anchored',
           ok: false,
-          detail: `The record is ${pending.status} and not on a chain yet${pending.anchorBy === null ? '' : `; it will be by ${pending.anchorBy}`}.`,
+          detail: `The record is ${found.status} and not on a chain yet${found.anchorBy === null ? '' : `; it will be by ${found.anchorBy}`}.`,
         }
   return { valid: false, conclusive: false, hash: toHex(hash), checks: [check], anchors: [], stated: [] }
 }
