@@ -23,6 +23,7 @@ from .exchange.endpoint import VERSION
 from .exchange.records import Found, Pushed, Receipt, RecordStatus
 from .hashing import Hash, hash_content, hash_file
 from .records import canonical_record, hash_record, parse_record
+from .verify import PUBLISHED_REGISTRY, Verdict, Verifier, verify_receipt, verify_receipts
 
 __version__ = VERSION
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from .async_client import AsyncHoldfast
 
 __all__ = [
+    "PUBLISHED_REGISTRY",
     "AsyncBatcher",
     "AsyncHoldfast",
     "Batcher",
@@ -51,6 +53,8 @@ __all__ = [
     "UnauthorizedError",
     "UnavailableError",
     "UnexpectedAnswerError",
+    "Verdict",
+    "Verifier",
     "__version__",
     "canonical_record",
     "hash_content",
@@ -58,6 +62,8 @@ __all__ = [
     "hash_record",
     "parse_record",
     "text_encoder",
+    "verify_receipt",
+    "verify_receipts",
 ]
 
 

@@ -57,10 +57,10 @@ class Holdfast:
         if transport is None:
             endpoint = read_endpoint(url, api_key)
             self.url = endpoint.url
-            self._transport: Transport = BlockingTransport(endpoint, ssl_context)
+            self.transport: Transport = BlockingTransport(endpoint, ssl_context)
         else:
             self.url = url or "in memory"
-            self._transport = transport
+            self.transport = transport
 
     def __repr__(self) -> str:
         return f"Holdfast({self.url!r})"
@@ -73,7 +73,7 @@ class Holdfast:
 
     def close(self) -> None:
         """Closes idle connections."""
-        self._transport.close()
+        self.transport.close()
 
     def push(self, hashes: Hash | Iterable[Hash], *, timeout: float | None = None) -> Pushed:
         """Stores one hash, or any number that fits into memory, once all are known to be hashes.
@@ -143,4 +143,4 @@ class Holdfast:
         return deadline_after(self.timeout if timeout is None else timeout)
 
     def _run(self, steps: Steps[T]) -> T:
-        return run(steps, self._transport)
+        return run(steps, self.transport)

@@ -39,12 +39,12 @@ class BlockingTransport:
     """
 
     def __init__(self, endpoint: Endpoint, ssl_context: ssl.SSLContext | None = None) -> None:
-        self._endpoint = endpoint
-        self._proxy = proxy_for(https=endpoint.https, host=endpoint.host)
-        self._ssl = (ssl_context or ssl.create_default_context()) if endpoint.https else None
         self._lock = threading.Lock()
         self._idle: list[tuple[http.client.HTTPConnection, float]] = []
         self._pid = os.getpid()
+        self._endpoint = endpoint
+        self._proxy = proxy_for(https=endpoint.https, host=endpoint.host)
+        self._ssl = (ssl_context or ssl.create_default_context()) if endpoint.https else None
 
     def send(self, request: Request) -> Answer:
         """Returns the complete answer, or raises TransportFault."""
@@ -69,6 +69,10 @@ class BlockingTransport:
             idle, self._idle = self._idle, []
         for connection, _ in idle:
             connection.close()
+
+    def __del__(self) -> None:
+        if self._pid == os.getpid():
+            self.close()
 
     def _take(self) -> http.client.HTTPConnection | None:
         if self._pid != os.getpid():

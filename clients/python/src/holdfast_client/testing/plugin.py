@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,5 +20,25 @@ def fake_holdfast(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHoldfast]:
     fake = FakeHoldfast()
     monkeypatch.setenv("HOLDFAST_URL", fake.url)
     monkeypatch.setenv("HOLDFAST_API_KEY", fake.api_key)
-    yield fake
+    with _django_settings(fake):
+        yield fake
     fake.close()
+
+
+def _django_settings(fake: FakeHoldfast) -> AbstractContextManager[Any]:
+    """Leads settings.HOLDFAST to the fake and its chain, where Django is set up."""
+    try:
+        from django.conf import settings
+        from django.test.utils import override_settings
+    except ModuleNotFoundError:
+        return nullcontext()
+    if not settings.configured:
+        return nullcontext()
+    ours = {
+        "URL": fake.url,
+        "API_KEY": fake.api_key,
+        "RPC_URLS": [fake.rpc_url],
+        "PUBLISHER": fake.publisher,
+        "REGISTRY": None,
+    }
+    return override_settings(HOLDFAST={**getattr(settings, "HOLDFAST", {}), **ours})
