@@ -9,7 +9,7 @@ import { sealBatch } from '../src/seal/seal-batch.ts'
 import { acquireLease } from '../src/store/connection/leases.ts'
 import { findEarliestLeaves } from '../src/store/index/find-leaves.ts'
 import { listRuns } from '../src/store/index/leaf-runs.ts'
-import { pendingChunks } from '../src/store/intake/intake.ts'
+import { readPending } from '../src/store/intake/pending.ts'
 import { note, quantile } from './figure.ts'
 import { preload } from './filled-store.ts'
 import { hashSource } from './hashes.ts'
@@ -29,7 +29,7 @@ for (const fanOut of [2, 4, 8, 16]) {
     if (!lease) throw new Error('the lease is held by somebody')
     const hashes = hashSource(CHUNK, 16)
     await preload(stage, hashes, BATCHES * CHUNK)
-    const chunks = await pendingChunks(pool, BATCHES)
+    const chunks = (await readPending(pool, { limit: BATCHES })).chunks
     let sealSeconds = 0
     let mergeSeconds = 0
     let merged = 0

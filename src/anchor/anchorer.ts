@@ -31,8 +31,8 @@ export type Anchorer = {
    */
   start(): Promise<void>
   /**
-   * Seals what is pending and anchors what is not anchored yet; does nothing in a daemon without the lease. Never
-   * overlaps: a call during another gets the other's promise. Resolves when the transaction was sent, or when it is
+   * Seals what is pending, for a few seconds at most, and anchors what is sealed; does nothing in a daemon without the
+   * lease. Never overlaps: a call during another gets the other's promise. Resolves when the transaction was sent, or when it is
    * stored why not; then it is tried again until it can be. Rejects only while the database or every endpoint is away.
    */
   tick(): Promise<void>
@@ -50,7 +50,7 @@ export type AnchorerDeps = {
   signer: Signer
   /** {@link anchorTree} of src/merkle. */
   anchorTree: AnchorTree
-  /** Seals what is pending now; resolves when it is committed. */
+  /** Seals what is pending now; resolves when it is committed, or after a few seconds. */
   sealPending: () => Promise<void>
   /**
    * When a record received then must be anchored: `anchorWithinMs` after its tick; both in ms since the epoch. Without

@@ -51,7 +51,8 @@ type ScheduledChain = { anchorer: Anchorer; tick: Tick }
 const KEY_POOL_SIZE = 2
 /** For the chain reads of one receipt that is verified over HTTP. */
 const VERIFY_DEADLINE_MS = 20_000
-const SEAL_BEFORE_TICK_MS = 60_000
+/** Longest that a tick waits for what is not sealed yet; the rest joins the next anchor. */
+const SEAL_BEFORE_TICK_MS = 3_000
 const SHUTDOWN_DEADLINE_MS = 25_000
 
 /**
@@ -209,6 +210,11 @@ export async function startDaemon(options: {
       clock,
     })
     undo.defer('http', server.close)
+    // First, and beside the rest: nobody waits for a batch, and intake keeps what comes meanwhile.
+    undo.defer('start of batches and ticks', () => {
+      for (const { tick } of chains) void tick.close()
+      void sealer.close()
+    })
     const url = await server.listen()
     logger.info({ url }, 'listening')
 

@@ -6,51 +6,65 @@
 import { createTreeBuilder } from '../merkle/tree.ts'
 import { createCopyMemory } from '../store/connection/copy-out.ts'
 import type { Connection } from '../store/connection/database.ts'
-import { type Lease, requireLease } from '../store/connection/leases.ts'
+import { enterLease, type Lease, requireLease } from '../store/connection/leases.ts'
 import { ENTRY_BYTES } from '../store/index/leaf-index.ts'
 import { openRun } from '../store/index/leaf-runs.ts'
-import { deleteChunks, type PendingChunk, readChunkHashes } from '../store/intake/intake.ts'
+import { deleteChunks, readChunkHashes } from '../store/intake/intake.ts'
+import type { PendingChunk } from '../store/intake/pending.ts'
 import { copyArrivals, insertBatch, nextBatch, openTiles } from '../store/sealed/batches.ts'
 import { createEntrySorter } from './index-entries.ts'
 import { createPace, SLICE_BYTES } from './pace.ts'
 
-export type Sealed = { batchId: number; leafCount: number; root: Buffer }
+export type Sealed = { batchId: number; leafCount: number; root: Buffer; chunks: readonly PendingChunk[] }
+
+type SealBatchDeps = {
+  /** Outside the transaction: chunks never change, and COPY occupies the writer. */
+  reader: Connection
+  /**
+   * No transaction open. After an error discard it, which rolls back: it may be in the middle of a COPY, where it answers
+   * to nothing else.
+   */
+  writer: Connection
+  lease: Lease
+  chunks: readonly PendingChunk[]
+  /** Asked after each read of up to 65,536 leaves; true closes the batch there, and the other chunks stay in intake. */
+  enough?: () => boolean
+  /** Called after each step; a batch from which nothing comes for long is stuck. */
+  onProgress?: () => void
+  /** Awaited at named instants, for tests that kill or stop the process there. */
+  faultPoint?: (name: string) => Promise<void> | void
+}
 
 /** Leaves whose hashes are read, and held, at a time. */
 const READ_LEAVES = 1 << 16
 
 /**
  * Seals the chunks into one batch, in their order.
- * @param reader a connection outside the transaction: chunks never change, and COPY occupies the writer
- * @param writer a connection with no transaction open; after an error discard it, which rolls the transaction back:
- *   it may be in the middle of a COPY, where it answers to nothing else
- * @param faultPoint awaited at named instants, for tests that kill the process there
  * @throws HoldfastError LEASE_LOST when the lease's epoch has passed; nothing was written then
  */
-export async function sealBatch(deps: {
-  reader: Connection
-  writer: Connection
-  lease: Lease
-  chunks: readonly PendingChunk[]
-  faultPoint?: (name: string) => Promise<void> | void
-}): Promise<Sealed> {
-  const { reader, writer, lease, chunks } = deps
-  const leafCount = chunks.reduce((sum, chunk) => sum + chunk.leafCount, 0)
+export async function sealBatch(deps: SealBatchDeps): Promise<Sealed> {
+  const { writer, lease } = deps
+  const onProgress = deps.onProgress ?? (() => {})
   await writer.query('begin')
-  await requireLease(writer, lease)
+  await enterLease(writer, lease)
   const { id, firstIndex } = await nextBatch(writer)
 
-  const entries = createEntrySorter(leafCount)
-  const root = await writeTiles(reader, writer, id, chunks, entries.add)
+  const entries = createEntrySorter(deps.chunks.reduce((sum, chunk) => sum + chunk.leafCount, 0))
+  const { root, leafCount, chunks } = await writeTiles(deps, id, entries.add, onProgress)
+  await deps.faultPoint?.('seal-tiles-written')
   const run = await openRun(writer, 0)
   const paced = createPace()
   for (const slice of entries.sorted(id, SLICE_BYTES / ENTRY_BYTES)) {
     await run.append(slice)
     await paced(slice.length)
+    onProgress()
   }
   await run.finish()
+  onProgress()
 
   await copyArrivals(writer, id, chunks)
+  // Only now: while the lease's row is held, the lease cannot be renewed.
+  await requireLease(writer, lease)
   const times = chunks.map((chunk) => chunk.receivedAtMs)
   await insertBatch(writer, {
     id,
@@ -64,19 +78,20 @@ export async function sealBatch(deps: {
     writer,
     chunks.map((chunk) => chunk.id),
   )
+  onProgress()
   await deps.faultPoint?.('seal-before-commit')
   await writer.query('commit')
   await deps.faultPoint?.('seal-after-commit')
-  return { batchId: id, leafCount, root }
+  return { batchId: id, leafCount, root, chunks }
 }
 
+/** Hashes and writes the chunks, at least the first group of them, until there are enough. */
 async function writeTiles(
-  reader: Connection,
-  writer: Connection,
+  { reader, writer, ...deps }: SealBatchDeps,
   batchId: number,
-  chunks: readonly PendingChunk[],
   onLeaves: (leaves: Uint8Array, firstLeaf: number) => void,
-): Promise<Buffer> {
+  onProgress: () => void,
+): Promise<{ root: Buffer; leafCount: number; chunks: PendingChunk[] }> {
   const tiles = openTiles(writer)
   const builder = createTreeBuilder({
     onTile: ({ level, index, nodes, groupRoots }) =>
@@ -90,36 +105,42 @@ async function writeTiles(
     onLeaves,
   })
   // The next group is on its way while this one is hashed.
-  const groups = groupsOf(chunks)
+  const groups = groupsOf(deps.chunks)
   const memories = [createCopyMemory(), createCopyMemory()]
-  const read = (group: number) => readChunkHashes(reader, groups[group]!, memories[group % 2]!)
-  let next = read(0)
-  for (let i = 0; i < groups.length; i++) {
-    const hashes = await next
-    if (i + 1 < groups.length) {
-      next = read(i + 1)
-      // Awaited in the next round; until then a failure must not count as unhandled.
-      next.catch(() => undefined)
-    }
+  const read = (group: number) => {
+    const ids = groups[group]!.map((chunk) => chunk.id)
+    const reading = readChunkHashes(reader, ids, memories[group % 2]!)
+    // Awaited in the next round; until then a failure must not count as unhandled.
+    reading.catch(() => undefined)
+    return reading
+  }
+  const done: PendingChunk[] = []
+  let next: Promise<Buffer[]> | undefined = read(0)
+  for (let i = 0; next !== undefined; i++) {
+    const hashes: Buffer[] = await next
+    const isLast = i + 1 === groups.length || (deps.enough?.() ?? false)
+    next = isLast ? undefined : read(i + 1)
     for (const part of hashes) {
       builder.push(part)
       await tiles.ready()
     }
+    done.push(...groups[i]!)
+    onProgress()
   }
-  const { root } = builder.finish()
+  const { root, leafCount } = builder.finish()
   await tiles.end()
-  return root
+  return { root, leafCount, chunks: done }
 }
 
-function groupsOf(chunks: readonly PendingChunk[]): number[][] {
-  const groups: number[][] = []
+function groupsOf(chunks: readonly PendingChunk[]): PendingChunk[][] {
+  const groups: PendingChunk[][] = []
   let leaves = Number.POSITIVE_INFINITY
   for (const chunk of chunks) {
     if (leaves + chunk.leafCount > READ_LEAVES) {
       groups.push([])
       leaves = 0
     }
-    groups.at(-1)!.push(chunk.id)
+    groups.at(-1)!.push(chunk)
     leaves += chunk.leafCount
   }
   return groups

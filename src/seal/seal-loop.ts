@@ -1,22 +1,18 @@
+/**
+ * In: the `intake` log. Out: a batch whenever one is due, while this daemon holds the lease `seal`. Survives the loss of
+ * the database and of the lease.
+ */
+import { HoldfastError } from '../core/errors.ts'
 import type { Clock, Logger } from '../core/ports.ts'
-import { besideAbandoned } from '../store/connection/abandoned.ts'
-import {
-  type Connection,
-  type Database,
-  LEAST_ABANDONED_MS,
-  type Pool,
-} from '../store/connection/database.ts'
-import { acquireLease, type Lease, releaseLease, renewLease } from '../store/connection/leases.ts'
-import { listRuns, reclaimPages } from '../store/index/leaf-runs.ts'
-import {
-  newestChunkId,
-  oldestChunkId,
-  type PendingChunk,
-  pendingChunks,
-  reclaimChunks,
-} from '../store/intake/intake.ts'
-import { mergeRuns, runsToMerge } from './merge-runs.ts'
+import type { Database } from '../store/connection/database.ts'
+import type { Lease } from '../store/connection/leases.ts'
+import { withPair } from '../store/connection/pair.ts'
+import { newestChunkId, oldestChunkId } from '../store/intake/intake.ts'
+import { type PendingChunk, readPending } from '../store/intake/pending.ts'
+import { createFairOrder } from './fair-order.ts'
+import { createLeaseKeeper } from './lease-keeper.ts'
 import { type Sealed, sealBatch } from './seal-batch.ts'
+import { createUpkeep } from './upkeep.ts'
 
 export type SealOptions = {
   /** The oldest pending hash is sealed at the latest this many ms after it came. */
@@ -34,19 +30,26 @@ export type SealLoop = {
    * the lease, or after `withinMs`: false then.
    */
   flush(withinMs: number): Promise<boolean>
-  /** Finishes the batch under way, gives the lease back, and returns its connections. */
+  /**
+   * Ends the batch under way with what it has read, or rolls it back when that takes more than a few seconds; gives the
+   * lease back, and returns its connections.
+   */
   close(): Promise<void>
 }
 
-const MAX_CHUNKS = 20_000
-/** Index entries, 16 bytes each, or runs, whose removal is worth a vacuum. */
-const RECLAIM_ENTRIES = 500_000
-const RECLAIM_RUNS = 64
-/** The same for hashes of sealed chunks, 32 bytes each. */
-const RECLAIM_HASHES = 500_000
-const LEASE = 'seal'
+/** How many chunks one look at the log reads. */
+const LOOK_CHUNKS = 20_000
+/**
+ * A batch reads and hashes for this long, then closes with what it has: whoever pushes next waits for it. The index and
+ * the commit take about as long again.
+ */
+const BUILD_MS = 500
+/** A batch from which nothing came for this long is cut off, and meanwhile the lease is not renewed. */
+const STUCK_MS = 60_000
+/** When the loop closes, a batch has this long to end. */
+const CLOSE_MS = 5_000
+const FLUSH_LOOK_MS = 20
 
-/** Seals continuously while it holds the lease `seal`; survives the loss of the database and of the lease. */
 export function startSealLoop(deps: {
   database: Database
   owner: string
@@ -55,108 +58,88 @@ export function startSealLoop(deps: {
   logger: Logger
   onSealed(sealed: Sealed, seconds: number): void
   onFailure?(error: unknown): void
+  /** Whether this daemon seals, each time that changes. */
+  onLease?(holds: boolean): void
   faultPoint?: (name: string) => Promise<void> | void
+  stuckMs?: number
 }): SealLoop {
-  const { database, options, clock, logger } = deps
-  const faultPoint = deps.faultPoint ? { faultPoint: deps.faultPoint } : {}
+  const { options, clock, logger } = deps
+  const { pool } = deps.database
+  const stuckMs = deps.stuckMs ?? Math.max(STUCK_MS, options.leaseTtlMs)
   const idleMs = Math.min(200, Math.max(10, options.maxAgeMs / 5))
-  let lease: Lease | null = null
-  let renewedAtMs = 0
+  const faultPoint = deps.faultPoint ? { faultPoint: deps.faultPoint } : {}
+  const fair = createFairOrder()
   let closing = false
   let flushers = 0
+  let fromSource = 0
   let wake: (() => void) | undefined
-  let merging: Promise<void> | undefined
-  let removedEntries = 0
-  let removedRuns = 0
-  let removedHashes = 0
+  let batch: { cut: AbortController; progressAt: number } | undefined
 
-  async function holdLease(): Promise<Lease | null> {
-    const now = clock.now()
-    if (lease && now - renewedAtMs < options.leaseTtlMs / 3) return lease
-    const held: Lease | null = lease
-    if (held && !(await renewLease(database.pool, held, options.leaseTtlMs))) {
-      logger.warn({ lease: LEASE, epoch: held.epoch }, 'seal lease lost to another daemon')
-      lease = null
-    }
-    lease ??= await besideAbandoned(
-      database.pool,
-      { afterMs: Math.max(LEAST_ABANDONED_MS, options.leaseTtlMs), logger },
-      (client) => acquireLease(client, LEASE, deps.owner, options.leaseTtlMs),
-    )
-    renewedAtMs = now
-    return lease
+  const keeper = createLeaseKeeper({
+    pool,
+    name: 'seal',
+    owner: deps.owner,
+    ttlMs: options.leaseTtlMs,
+    isStuck: cutWhenStuck,
+    onChange: (holds) => deps.onLease?.(holds),
+    logger,
+  })
+  const upkeep = createUpkeep({
+    pool,
+    mergeFanOut: options.mergeFanOut,
+    holds: keeper.holds,
+    logger,
+    onFailure: (error) => deps.onFailure?.(error),
+    ...faultPoint,
+  })
+
+  function cutWhenStuck(): boolean {
+    if (batch === undefined || performance.now() - batch.progressAt < stuckMs) return false
+    batch.cut.abort(new Error(`nothing came from the batch for ${stuckMs} ms`))
+    return true
   }
 
   /** Seals one batch if one is due; true when there may be more to do at once. */
   async function pass(): Promise<boolean> {
-    const held = await holdLease()
-    if (!held) return false
-    const pending = await pendingChunks(database.pool, MAX_CHUNKS)
-    const chunks = upTo(options.maxLeaves, pending)
-    const oldest = chunks[0]
-    if (!oldest) return false
-    const leaves = chunks.reduce((sum, chunk) => sum + chunk.leafCount, 0)
-    const full = leaves >= options.maxLeaves || chunks.length < pending.length || chunks.length === MAX_CHUNKS
+    const lease = await keeper.hold()
+    if (lease === null || closing) return false
+    const pending = await readPending(pool, { limit: LOOK_CHUNKS, fromSource })
+    fromSource = pending.nextSource
+    const oldest = pending.chunks[0]
+    if (oldest === undefined) return false
+    const leaves = pending.chunks.reduce((sum, chunk) => sum + chunk.leafCount, 0)
+    const full = leaves >= options.maxLeaves || !pending.complete
     // Negative after the database's clock was set back: the true age is then unknown.
     const isYoung = oldest.ageMs >= 0 && oldest.ageMs < options.maxAgeMs
     if (!full && flushers === 0 && isYoung) return false
+    const sealed = await sealOne(lease, upTo(options.maxLeaves, fair.order(pending.chunks)))
+    return full || flushers > 0 || sealed.chunks.length < pending.chunks.length
+  }
 
+  async function sealOne(lease: Lease, chunks: PendingChunk[]): Promise<Sealed> {
     const startedAt = performance.now()
-    const sealed = await withTwoClients(database.pool, (reader, writer) =>
-      sealBatch({
-        reader,
-        writer,
-        lease: held,
-        chunks,
-        ...(deps.faultPoint ? { faultPoint: deps.faultPoint } : {}),
-      }),
-    )
-    deps.onSealed(sealed, (performance.now() - startedAt) / 1000)
-    removedHashes += sealed.leafCount
-    merging ??= mergeWhileDue(held).finally(() => {
-      merging = undefined
-    })
-    return full || flushers > 0
-  }
-
-  /** Merges go on beside sealing, on connections of their own; one that fails is tried again after the next batch. */
-  async function mergeWhileDue(held: Lease): Promise<void> {
+    const current = { cut: new AbortController(), progressAt: startedAt }
+    batch = current
     try {
-      await reclaimRemoved()
-      while (!closing) {
-        const runs = runsToMerge(await listRuns(database.pool), options.mergeFanOut)
-        if (!runs) return
-        await withTwoClients(database.pool, (reader, writer) =>
-          mergeRuns({ reader, writer, lease: held, runs, stopped: () => closing, ...faultPoint }),
-        )
-        removedEntries += runs.reduce((sum, run) => sum + run.entryCount, 0)
-        removedRuns += runs.length
-      }
-    } catch (error) {
-      if (closing) {
-        logger.info('a merge was given up for the shutdown')
-        return
-      }
-      deps.onFailure?.(error)
-      logger.warn({ err: error }, 'merging runs of the leaf index failed; look-ups go on with the old runs')
-    }
-  }
-
-  /**
-   * Pages of merged runs only a batch after the merge: what a transaction that was under way then might still see cannot be
-   * reclaimed, and sealing itself is such a transaction. What a failed vacuum left is counted again.
-   */
-  async function reclaimRemoved(): Promise<void> {
-    if (!closing && removedHashes >= RECLAIM_HASHES) {
-      // Sealing goes on meanwhile, and removes more.
-      const hashes = removedHashes
-      await reclaimChunks(database.pool)
-      removedHashes -= hashes
-    }
-    if (!closing && (removedEntries >= RECLAIM_ENTRIES || removedRuns >= RECLAIM_RUNS)) {
-      await reclaimPages(database.pool)
-      removedEntries = 0
-      removedRuns = 0
+      const sealed = await withPair(pool, current.cut.signal, (reader, writer) =>
+        sealBatch({
+          reader,
+          writer,
+          lease,
+          chunks,
+          enough: () => closing || performance.now() - startedAt >= BUILD_MS,
+          onProgress: () => {
+            current.progressAt = performance.now()
+          },
+          ...faultPoint,
+        }),
+      )
+      fair.charge(sealed.chunks)
+      deps.onSealed(sealed, (performance.now() - startedAt) / 1000)
+      upkeep.afterBatch(lease, sealed.leafCount)
+      return sealed
+    } finally {
+      batch = undefined
     }
   }
 
@@ -166,15 +149,18 @@ export function startSealLoop(deps: {
       try {
         again = await pass()
       } catch (error) {
-        deps.onFailure?.(error)
-        logger.error({ err: error }, 'sealing failed; the hashes stay in intake and are tried again')
-        lease = null
-        await pause(1_000)
+        if (error instanceof HoldfastError && error.code === 'LEASE_LOST') keeper.drop()
+        if (closing) logger.info({ err: error }, 'a batch was rolled back for the shutdown')
+        else {
+          deps.onFailure?.(error)
+          logger.error({ err: error }, 'sealing failed; the hashes stay in intake and are tried again')
+          await pause(1_000)
+        }
       }
       if (!again) await pause(idleMs)
     }
-    await merging
-    if (lease) await releaseLease(database.pool, lease)
+    await upkeep.close()
+    await keeper.release()
   }
 
   function pause(ms: number): Promise<void> {
@@ -198,11 +184,11 @@ export function startSealLoop(deps: {
       flushers++
       wake?.()
       try {
-        const newest = await newestChunkId(database.pool)
+        const newest = await newestChunkId(pool)
         while (newest !== null && clock.now() < deadline && !closing) {
-          const oldest = await oldestChunkId(database.pool)
+          const oldest = await oldestChunkId(pool)
           if (oldest === null || oldest > newest) return true
-          await new Promise((resolve) => setTimeout(resolve, 10))
+          await new Promise((resolve) => setTimeout(resolve, FLUSH_LOOK_MS))
         }
         return newest === null
       } finally {
@@ -212,7 +198,10 @@ export function startSealLoop(deps: {
     async close() {
       closing = true
       wake?.()
+      void upkeep.close()
+      const late = setTimeout(() => batch?.cut.abort(new Error('the daemon is stopping')), CLOSE_MS)
       await running
+      clearTimeout(late)
     },
   }
 }
@@ -225,27 +214,4 @@ function upTo(maxLeaves: number, chunks: PendingChunk[]): PendingChunk[] {
     return i > 0 && leaves > maxLeaves
   })
   return end < 0 ? chunks : chunks.slice(0, end)
-}
-
-async function withTwoClients<T>(
-  pool: Pool,
-  run: (reader: Connection, writer: Connection) => Promise<T>,
-): Promise<T> {
-  const reader = await pool.connect()
-  try {
-    const writer = await pool.connect()
-    try {
-      const result = await run(reader, writer)
-      writer.release()
-      reader.release()
-      return result
-    } catch (error) {
-      // A connection that failed halfway may still be inside a COPY: never reuse it.
-      writer.release(true)
-      throw error
-    }
-  } catch (error) {
-    reader.release(true)
-    throw error
-  }
 }

@@ -12,14 +12,18 @@ import type { SealReport, SealRequest, SealWorkerData } from './worker.ts'
 export type Sealer = {
   /**
    * Resolves true once every hash committed before the call is sealed by whichever daemon holds the lease, false
-   * when that took longer than `withinMs`. Rejects when the thread is restarting.
+   * when that took longer than `withinMs` or this daemon is stopping. Rejects when the thread is restarting.
    */
   flush(withinMs: number): Promise<boolean>
-  /** Resolves when the batch under way is committed, the lease is given back and the thread has ended. */
+  /**
+   * Takes no further chunks. Resolves when the batch under way is committed or rolled back, the lease is given back and
+   * the thread has ended; a thread that does not end within 15 seconds is terminated.
+   */
   close(): Promise<void>
 }
 
 const RESTART_MS = 1_000
+const CLOSE_MS = 15_000
 /** What Node gives a thread by default. */
 const YOUNG_OBJECTS_MB = 48
 
@@ -43,6 +47,7 @@ export function startSealer(deps: {
   let restart: NodeJS.Timeout | undefined
   let worker: Worker | undefined = start()
   let onClosed: (() => void) | undefined
+  let closed: Promise<void> | undefined
 
   function start(): Worker {
     const workerData: SealWorkerData = {
@@ -94,7 +99,11 @@ export function startSealer(deps: {
 
   function ended(code: number): void {
     worker = undefined
-    for (const { reject } of flushes.values()) reject(new Error('the sealing thread ended'))
+    metrics.gauge('holdfast_leader', 0, { work: 'seal' })
+    for (const { resolve, reject } of flushes.values()) {
+      if (closing) resolve(false)
+      else reject(new Error('the sealing thread ended'))
+    }
     flushes.clear()
     if (closing) {
       onClosed?.()
@@ -113,6 +122,7 @@ export function startSealer(deps: {
 
   return {
     flush(withinMs) {
+      if (closing) return Promise.resolve(false)
       if (!worker) return Promise.reject(new Error('the sealing thread is starting again'))
       const id = ++lastFlush
       return new Promise((resolve, reject) => {
@@ -120,15 +130,26 @@ export function startSealer(deps: {
         send({ type: 'flush', id, withinMs })
       })
     },
-    async close() {
-      closing = true
-      clearTimeout(restart)
-      if (!worker) return
-      const closed = new Promise<void>((resolve) => {
-        onClosed = resolve
-      })
-      send({ type: 'close' })
-      await closed
+    close() {
+      closed ??= close()
+      return closed
     },
+  }
+
+  async function close(): Promise<void> {
+    closing = true
+    clearTimeout(restart)
+    const thread = worker
+    if (thread === undefined) return
+    const ended = new Promise<void>((resolve) => {
+      onClosed = resolve
+    })
+    const late = setTimeout(() => {
+      logger.error({ afterMs: CLOSE_MS }, 'sealing thread does not end; its batch is rolled back')
+      void thread.terminate()
+    }, CLOSE_MS)
+    send({ type: 'close' })
+    await ended
+    clearTimeout(late)
   }
 }

@@ -22,6 +22,7 @@ export type SealRequest = { type: 'flush'; id: number; withinMs: number } | { ty
 export type SealReport =
   | { type: 'sealed'; batchId: number; leafCount: number; root: Uint8Array; seconds: number }
   | { type: 'failed' }
+  | { type: 'leads'; leads: boolean }
   | { type: 'flushed'; id: number; complete: boolean; error?: DescribedError }
   | { type: 'died'; error: DescribedError }
   | LogLine
@@ -60,6 +61,7 @@ const loop = startSealLoop({
   onSealed: ({ batchId, leafCount, root }, seconds) =>
     report({ type: 'sealed', batchId, leafCount, root, seconds }),
   onFailure: () => report({ type: 'failed' }),
+  onLease: (leads) => report({ type: 'leads', leads }),
   ...(faultPoint === undefined ? {} : { faultPoint }),
 })
 

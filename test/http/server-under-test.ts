@@ -12,7 +12,8 @@ import { sealBatch } from '../../src/seal/seal-batch.ts'
 import { listAnchors, listBatches, readAnchor, readBatch } from '../../src/store/chain/read-lists.ts'
 import { type Database, openDatabase } from '../../src/store/connection/database.ts'
 import { acquireLease } from '../../src/store/connection/leases.ts'
-import { appendIntake, pendingChunks } from '../../src/store/intake/intake.ts'
+import { appendIntake } from '../../src/store/intake/intake.ts'
+import { readPending } from '../../src/store/intake/pending.ts'
 import { createSource, findByKeyHash, type Scope } from '../../src/store/intake/sources.ts'
 import { readTile } from '../../src/store/sealed/read-tiles.ts'
 import { verifyReceipt } from '../../src/verify/verify-receipt.ts'
@@ -152,7 +153,12 @@ export async function startServer(
       const lease = (await acquireLease(direct.pool, 'seal', 'test', 60_000))!
       const [reader, writer] = [await direct.pool.connect(), await direct.pool.connect()]
       try {
-        return await sealBatch({ reader, writer, lease, chunks: await pendingChunks(direct.pool, 1000) })
+        return await sealBatch({
+          reader,
+          writer,
+          lease,
+          chunks: (await readPending(direct.pool, { limit: 1000 })).chunks,
+        })
       } finally {
         reader.release()
         writer.release()

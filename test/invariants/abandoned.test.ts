@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { besideAbandoned } from '../../src/store/connection/abandoned.ts'
+import { withStalledHolderEviction } from '../../src/store/connection/abandoned.ts'
 import { openCopy } from '../../src/store/connection/copy.ts'
 import { openDatabase } from '../../src/store/connection/database.ts'
 import { acquireLease, requireLease } from '../../src/store/connection/leases.ts'
@@ -22,30 +22,50 @@ afterAll(async () => {
   await served.close()
 })
 
-it('a daemon stopped inside its sealing transaction loses it: another goes on, and nothing is sealed twice', {
-  timeout: 60_000,
-}, async () => {
-  const first = await served.start({ faultPoint: 'seal-before-commit:stop' })
-  await first.client.push(digest(1))
-  await until(
-    async () => {
-      const { rowCount } = await watch.query(
-        `select 1 from pg_stat_activity where application_name = 'holdfast-seal' and state = 'idle in transaction'`,
-      )
-      return rowCount === 1
-    },
-    { what: 'the transaction of the stopped daemon' },
-  )
-  const second = await served.start()
-  await second.client.push(digest(2))
-  await until(() => second.client.record(digest(2)), { within: 30_000, what: 'a batch by the second' })
-  process.kill(first.run.pid, 'SIGCONT')
-  await first.client.push(digest(3))
-  await until(() => second.client.record(digest(3)), { within: 30_000, what: 'the next batch' })
-  const { rows } = await watch.query('select sum(leaf_count)::int as leaves from batch')
-  expect(rows).toEqual([{ leaves: 3 }])
-  expect(first.run.output()).toContain('sealing failed')
-})
+async function sealedLeaves(): Promise<number> {
+  const { rows } = await watch.query('select coalesce(sum(leaf_count), 0)::int as leaves from batch')
+  return rows[0].leaves
+}
+
+/** Before the lease's row is held, when only the former holder's mark tells of the transaction; and after. */
+it.each([
+  ['seal-tiles-written', 10],
+  ['seal-before-commit', 20],
+])(
+  'a daemon stopped inside its sealing transaction, at %s, loses it: another goes on, and nothing is sealed twice',
+  {
+    timeout: 60_000,
+  },
+  async (point, from) => {
+    const sealedBefore = await sealedLeaves()
+    const first = await served.start({ faultPoint: `${point}:stop` })
+    await first.client.push(digest(from + 1))
+    await until(
+      async () => {
+        const { rowCount } = await watch.query(
+          `select 1 from pg_stat_activity where application_name = 'holdfast-seal' and state = 'idle in transaction'`,
+        )
+        return rowCount === 1
+      },
+      { what: 'the transaction of the stopped daemon' },
+    )
+    const second = await served.start()
+    await second.client.push(digest(from + 2))
+    await until(() => second.client.record(digest(from + 2)), {
+      within: 30_000,
+      what: 'a batch by the second',
+    })
+    process.kill(first.run.pid, 'SIGCONT')
+    await first.client.push(digest(from + 3))
+    await until(() => second.client.record(digest(from + 3)), { within: 30_000, what: 'the next batch' })
+    expect(await sealedLeaves()).toBe(sealedBefore + 3)
+    expect(first.run.output()).toContain('sealing failed')
+    for (const daemon of [first, second]) {
+      daemon.run.kill('SIGTERM')
+      await daemon.run.exit()
+    }
+  },
+)
 
 describe('a session in the middle of a COPY that holds the lease', () => {
   it('is let be while its client goes on, however slowly, and ended once nothing comes any more', async () => {
@@ -66,8 +86,10 @@ describe('a session in the middle of a COPY that holds the lease', () => {
         return copy.ready()
       }
       const waiting = { taken: false }
-      const taking = besideAbandoned(database.pool, { afterMs: 250, logger: silentLogger }, (client) =>
-        client.query(`update lease set owner = 'second' where name = 'test'`),
+      const taking = withStalledHolderEviction(
+        database.pool,
+        { afterMs: 250, logger: silentLogger },
+        (client) => client.query(`update lease set owner = 'second' where name = 'test'`),
       ).then(() => {
         waiting.taken = true
       })

@@ -5,7 +5,8 @@ import { sealBatch } from '../../src/seal/seal-batch.ts'
 import { type Connection, type Database, openDatabase } from '../../src/store/connection/database.ts'
 import { acquireLease } from '../../src/store/connection/leases.ts'
 import { listRuns } from '../../src/store/index/leaf-runs.ts'
-import { appendIntake, pendingChunks } from '../../src/store/intake/intake.ts'
+import { appendIntake } from '../../src/store/intake/intake.ts'
+import { readPending } from '../../src/store/intake/pending.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 
 let server: TestDatabase
@@ -35,7 +36,7 @@ it('a merge of the leaf index whose epoch has passed changes nothing', async () 
   for (const n of [1, 2]) {
     const hashes = createHash('sha256').update(`record ${n}`).digest()
     await appendIntake(database.pool, [{ sourceId: 1, hashes }])
-    const chunks = await pendingChunks(database.pool, 10)
+    const chunks = (await readPending(database.pool, { limit: 10 })).chunks
     await onClients((reader, writer) => sealBatch({ reader, writer, lease, chunks }))
   }
   const runs = await listRuns(database.pool)
@@ -51,7 +52,7 @@ it('while a transaction under a lease is open, nobody takes the lease over', asy
   const lease = (await acquireLease(database.pool, 'seal', 'first', 60_000))!
   const hashes = createHash('sha256').update('record').digest()
   await appendIntake(database.pool, [{ sourceId: 1, hashes }])
-  const chunks = await pendingChunks(database.pool, 10)
+  const chunks = (await readPending(database.pool, { limit: 10 })).chunks
   await database.pool.query(`update lease set until = now() - interval '1 second'`)
   let takeover: Promise<unknown> | undefined
   let batchesAtTakeover = 0

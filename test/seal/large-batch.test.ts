@@ -7,7 +7,8 @@ import { type Connection, type Database, openDatabase } from '../../src/store/co
 import { acquireLease, type Lease } from '../../src/store/connection/leases.ts'
 import { ENTRY_BYTES } from '../../src/store/index/leaf-index.ts'
 import { listRuns } from '../../src/store/index/leaf-runs.ts'
-import { appendIntake, pendingChunks } from '../../src/store/intake/intake.ts'
+import { appendIntake } from '../../src/store/intake/intake.ts'
+import { readPending } from '../../src/store/intake/pending.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { until } from '../support/wait.ts'
 
@@ -56,7 +57,7 @@ async function pushRandom(): Promise<Buffer> {
 
 /** Seals what waits; nothing is written before the second go has been read. */
 async function sealHeldUp(): Promise<Sealed> {
-  const chunks = await pendingChunks(database.pool, 1_000)
+  const chunks = (await readPending(database.pool, { limit: 1_000 })).chunks
   const { rows } = await reader.query<{ pid: number }>('select pg_backend_pid() as pid')
   const lock = await database.pool.connect()
   await lock.query('begin')
@@ -105,7 +106,12 @@ it('a batch that is read ahead of a slow writer has the root and the tiles of wh
 it('runs of more pages than are read at a time merge into one with all their entries, in order', async () => {
   for (let run = 0; run < 2; run++) {
     await pushRandom()
-    await sealBatch({ reader, writer, lease, chunks: await pendingChunks(database.pool, 1_000) })
+    await sealBatch({
+      reader,
+      writer,
+      lease,
+      chunks: (await readPending(database.pool, { limit: 1_000 })).chunks,
+    })
   }
   const sorted = (await storedEntries()).sort()
   await mergeRuns({ reader, writer, lease, runs: await listRuns(database.pool) })

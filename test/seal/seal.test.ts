@@ -13,7 +13,8 @@ import { acquireLease, type Lease } from '../../src/store/connection/leases.ts'
 import { findEarliestLeaves, findLeavesFrom } from '../../src/store/index/find-leaves.ts'
 import type { FoundLeaf } from '../../src/store/index/leaf-rows.ts'
 import { listRuns } from '../../src/store/index/leaf-runs.ts'
-import { appendIntake, pendingChunks } from '../../src/store/intake/intake.ts'
+import { appendIntake } from '../../src/store/intake/intake.ts'
+import { readPending } from '../../src/store/intake/pending.ts'
 import { readTiles } from '../../src/store/sealed/read-tiles.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { silentLogger } from '../support/logger.ts'
@@ -62,7 +63,7 @@ async function withClients<T>(run: (reader: Connection, writer: Connection) => P
 
 function seal(options: { faultPoint?: (name: string) => void } = {}) {
   return withClients(async (reader, writer) => {
-    const chunks = await pendingChunks(database.pool, 1000)
+    const chunks = (await readPending(database.pool, { limit: 1000 })).chunks
     return sealBatch({ reader, writer, lease, chunks, ...options })
   })
 }

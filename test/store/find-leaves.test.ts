@@ -8,7 +8,8 @@ import { type Database, openDatabase } from '../../src/store/connection/database
 import { acquireLease, type Lease } from '../../src/store/connection/leases.ts'
 import { findEarliestLeaves } from '../../src/store/index/find-leaves.ts'
 import { PAGE_ENTRIES } from '../../src/store/index/leaf-index.ts'
-import { appendIntake, pendingChunks } from '../../src/store/intake/intake.ts'
+import { appendIntake } from '../../src/store/intake/intake.ts'
+import { readPending } from '../../src/store/intake/pending.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 
 /*
@@ -37,7 +38,7 @@ beforeAll(async () => {
     batches.push(numbers)
     await appendIntake(database.pool, [{ sourceId: 1, hashes: Buffer.concat(numbers.map(digest)) }])
     const [reader, writer] = [await database.pool.connect(), await database.pool.connect()]
-    const chunks = await pendingChunks(database.pool, 10)
+    const chunks = (await readPending(database.pool, { limit: 10 })).chunks
     await sealBatch({ reader, writer, lease, chunks })
     reader.release()
     writer.release()

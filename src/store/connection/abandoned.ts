@@ -8,7 +8,7 @@ import type { Connection, Pool } from './database.ts'
  * ever. A client that is only slow sends now and then, and is let be.
  * @param run gets a connection to itself
  */
-export async function besideAbandoned<T>(
+export async function withStalledHolderEviction<T>(
   pool: Pool,
   options: { afterMs: number; logger: Logger },
   run: (client: Connection) => Promise<T>,

@@ -41,8 +41,9 @@ export async function renewLease(
 }
 
 /**
- * To be the first statement of every transaction under the lease: holds the row until the transaction ends, so that
- * no other daemon takes over in between, and refuses a stale epoch.
+ * Holds the lease's row until the transaction ends, so that no other daemon takes over before its commit, and refuses a
+ * stale epoch. Belongs at the start of a short transaction. A long one begins with {@link enterLease} and ends with
+ * this: while the row is held, the lease cannot be renewed.
  * @throws HoldfastError LEASE_LOST
  */
 export async function requireLease(client: pg.ClientBase, lease: Lease): Promise<void> {
@@ -52,6 +53,50 @@ export async function requireLease(client: pg.ClientBase, lease: Lease): Promise
     values: [lease.name, lease.epoch],
   })
   if (rowCount !== 1) throw leaseLost(lease)
+}
+
+/**
+ * First in a long transaction under the lease: marks its session with the epoch, by an advisory lock that ends with the
+ * transaction, and refuses a stale epoch. The next holder ends sessions with an earlier mark, see
+ * {@link endFormerHolders}. The transaction must call {@link requireLease} before its commit.
+ * @throws HoldfastError LEASE_LOST
+ */
+export async function enterLease(client: pg.ClientBase, lease: Lease): Promise<void> {
+  await client.query(`select pg_advisory_xact_lock_shared(${markOf('$1')}, $2::int)`, [
+    lease.name,
+    epochMark(lease),
+  ])
+  // After the mark: whoever takes over from here on sees it.
+  const { rowCount } = await client.query('select 1 from lease where name = $1 and epoch = $2', [
+    lease.name,
+    lease.epoch,
+  ])
+  if (rowCount !== 1) throw leaseLost(lease)
+}
+
+/**
+ * Ends the sessions that hold a mark of an earlier epoch. Their transactions cannot commit any more, but hold locks
+ * that the new holder would wait for, in a stopped process for ever.
+ * @returns how many there were
+ */
+export async function endFormerHolders(pool: pg.Pool, lease: Lease): Promise<number> {
+  const { rows } = await pool.query<{ ended: boolean }>(
+    `select pg_terminate_backend(pid) as ended from pg_locks
+     where locktype = 'advisory' and objsubid = 2 and objid::bigint <> $2
+       and classid::bigint = ${markOf('$1')}::bigint & 4294967295
+       and database = (select oid from pg_database where datname = current_database())`,
+    [lease.name, epochMark(lease)],
+  )
+  return rows.length
+}
+
+function markOf(name: string): string {
+  return `hashtext('holdfast lease ' || ${name})`
+}
+
+/** Two epochs that are 2^31 takeovers apart share a mark. */
+function epochMark({ epoch }: Lease): number {
+  return epoch % 2 ** 31
 }
 
 export function leaseLost({ name, epoch }: Lease): HoldfastError {

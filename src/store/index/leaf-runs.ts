@@ -1,6 +1,7 @@
 import { openCopy } from '../connection/copy.ts'
 import { type CopyMemory, copyOut } from '../connection/copy-out.ts'
 import type { Connection, Pool } from '../connection/database.ts'
+import { vacuum } from '../connection/vacuum.ts'
 import { ENTRY_BYTES, PAGE_ENTRIES } from './leaf-index.ts'
 
 export type RunWriter = {
@@ -102,6 +103,6 @@ export async function deleteRuns(client: Connection, ids: readonly number[]): Pr
 }
 
 /** Gives the space of removed pages to the next runs. Autovacuum would too, but not while a backlog is being sealed. */
-export async function reclaimPages(pool: Pool): Promise<void> {
-  await pool.query('vacuum leaf_page, leaf_run')
+export async function reclaimPages(pool: Pool, signal: AbortSignal): Promise<void> {
+  await vacuum(pool, 'leaf_page, leaf_run', signal)
 }

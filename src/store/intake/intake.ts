@@ -2,18 +2,10 @@ import { type CopyMemory, copyOut } from '../connection/copy-out.ts'
 import type { Connection, Pool } from '../connection/database.ts'
 import { type PreparedStatement, runPrepared } from '../connection/prepared.ts'
 import { asStoreError } from '../connection/unavailable.ts'
+import { vacuum } from '../connection/vacuum.ts'
 
 /** One row of the durable log: hashes of one source that were committed together. */
 export type IntakeChunk = { sourceId: number; hashes: Uint8Array }
-
-/** A chunk waiting to be sealed, without its hashes. `ageMs` is by the database's clock, as `receivedAtMs` is. */
-export type PendingChunk = {
-  id: number
-  sourceId: number
-  receivedAtMs: number
-  ageMs: number
-  leafCount: number
-}
 
 /**
  * Commits the chunks in one statement, so all or none. When it resolves they are on disk (`synchronous_commit` is on
@@ -58,19 +50,6 @@ function appendOf(rows: number): PreparedStatement {
   return append
 }
 
-/** The oldest chunks not yet sealed, in arrival order, at most `limit` rows. */
-export async function pendingChunks(client: Connection | Pool, limit: number): Promise<PendingChunk[]> {
-  const { rows } = await client.query({
-    name: 'pending-chunks',
-    text: `select id, source_id as "sourceId", leaf_count as "leafCount",
-             (extract(epoch from received_at) * 1000)::float8 as "receivedAtMs",
-             (extract(epoch from clock_timestamp() - received_at) * 1000)::float8 as "ageMs"
-           from intake order by id limit $1`,
-    values: [limit],
-  })
-  return rows
-}
-
 /** Id of the chunk that was numbered last among those committed, or null when none waits. */
 export function newestChunkId(pool: Pool): Promise<number | null> {
   return oneId(pool, 'select id from intake order by id desc limit 1')
@@ -109,17 +88,20 @@ export async function intakeBacklog(
   return rows[0]
 }
 
-/** Hashes of the chunks, in ascending order of id, read as bytes into `memory`, see `copyOut`. */
+/** Hashes of the chunks, in the order of `ids`, read as bytes into `memory`, see `copyOut`. */
 export async function readChunkHashes(
   client: Connection,
   ids: readonly number[],
   memory: CopyMemory,
 ): Promise<Buffer[]> {
   const list = ids.map((id) => BigInt(id)).join(', ')
-  const rows = await copyOut(client, `select hashes from intake where id in (${list}) order by id`, memory)
-  if (rows.length !== ids.length)
-    throw new Error(`intake lost ${ids.length - rows.length} chunks under the seal lease`)
-  return rows.map(([hashes]) => hashes!)
+  const rows = await copyOut(client, `select id, hashes from intake where id in (${list})`, memory)
+  const byId = new Map(rows.map(([id, hashes]) => [Number(id!.readBigInt64BE()), hashes!]))
+  return ids.map((id) => {
+    const hashes = byId.get(id)
+    if (hashes === undefined) throw new Error(`intake lost chunk ${id} under the seal lease`)
+    return hashes
+  })
 }
 
 /** Removes exactly the chunks that were read, by id: a late commit may carry a lower id than one already read. */
@@ -137,6 +119,6 @@ export async function deleteChunks(client: Connection, ids: readonly number[]): 
  * Gives the space of removed chunks to the next ones, which then need no new pages. What is free at the table's end stays
  * for them too: giving it back would lock out whoever inserts, and autovacuum does it in quieter minutes.
  */
-export async function reclaimChunks(pool: Pool): Promise<void> {
-  await pool.query('vacuum (truncate false) intake')
+export async function reclaimChunks(pool: Pool, signal: AbortSignal): Promise<void> {
+  await vacuum(pool, '(truncate false) intake', signal)
 }

@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import { type CopyWriter, openCopy } from '../connection/copy.ts'
-import type { PendingChunk } from '../intake/intake.ts'
+import type { PendingChunk } from '../intake/pending.ts'
 
 export type NextBatch = { id: number; firstIndex: number }
 
