@@ -1,4 +1,4 @@
-import { loadConfig } from '../config/load.ts'
+import { loadDatabaseUrl } from '../config/load.ts'
 import { HoldfastError } from '../core/errors.ts'
 import { type Database, openDatabase } from '../store/connection/database.ts'
 import { isDatabaseUnavailable } from '../store/connection/unavailable.ts'
@@ -6,17 +6,12 @@ import { isDatabaseUnavailable } from '../store/connection/unavailable.ts'
 /** SQLSTATEs of a server that answers but lets this user, or this database's name, not in. */
 const NOT_LET_IN = /^(28|3D000|42501)/
 
-/** DATABASE_URL, or else what the configuration says: commands on the database need no chain to be configured. */
-function databaseUrl(): string {
-  return process.env.DATABASE_URL || loadConfig(process.env).database.url
-}
-
 /**
- * Runs with the URL of that database.
+ * Runs with the configured database's URL: commands on the database need no chain to be configured.
  * @throws HoldfastError DATABASE_UNAVAILABLE or INVALID_CONFIG, which say where it was looked for and never the password
  */
 export async function onDatabase<T>(run: (url: string) => Promise<T>): Promise<T> {
-  const url = databaseUrl()
+  const url = loadDatabaseUrl(process.env)
   try {
     return await run(url)
   } catch (error) {

@@ -43,6 +43,14 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
 /** Names the file; not part of the configuration itself. */
 export const CONFIG_FILE_VARIABLE = 'HOLDFAST_CONFIG'
 
+/** A configuration with the environment laid over it. */
+export type Overlay = {
+  value: unknown
+  faults: Fault[]
+  /** Which variable set the value at a path. */
+  fromVariable: ReadonlyMap<string, string>
+}
+
 /** What is wrong at one place of the configuration. */
 export type Fault = { path: string; message: string }
 
@@ -53,7 +61,7 @@ export type Fault = { path: string; message: string }
 export function overlayEnvironment(
   base: unknown,
   env: Readonly<Record<string, string | undefined>>,
-): { value: unknown; faults: Fault[]; fromVariable: Map<string, string> } {
+): Overlay {
   const value = structuredClone(base)
   const faults: Fault[] = []
   const fromVariable = new Map<string, string>()
@@ -83,6 +91,29 @@ export function overlayEnvironment(
     }
   }
   return { value, faults, fromVariable }
+}
+
+/** The variables that an error at this path is about: the one that set it, or those that could where nothing did. */
+export function variablesOf(path: string, { value, fromVariable }: Overlay): string {
+  for (const [at, name] of fromVariable) {
+    if (path === at || path.startsWith(`${at}.`) || path.startsWith(`${at}[`)) return name
+  }
+  const chains = isObject(value) && Array.isArray(value.chains) ? value.chains : []
+  if (path === 'chains' && chains.length === 0) return 'HOLDFAST_CHAIN_ID, HOLDFAST_RPC_URL and a signer'
+  if (isSet(value, path) || (path.startsWith('chains') && chains.length > 1)) return ''
+  const setting = path.replace(/^chains\[0\]\./, 'chain.')
+  return ENVIRONMENT.filter((each) => each.path === setting)
+    .map(({ name }) => name)
+    .join(', ')
+}
+
+function isSet(value: unknown, path: string): boolean {
+  let at = value
+  for (const key of path.split(/[.[\]]+/).filter((each) => each !== '')) {
+    if (typeof at !== 'object' || at === null) return false
+    at = (at as Record<string, unknown>)[key]
+  }
+  return at !== undefined
 }
 
 /** What stands in the configuration for such a variable: where a secret is, never the secret. */

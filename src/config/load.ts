@@ -7,8 +7,16 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { type ParseError, parse, printParseErrorCode } from 'jsonc-parser'
 import { z } from 'zod'
+import { counted } from '../core/counted.ts'
 import { HoldfastError } from '../core/errors.ts'
-import { CONFIG_FILE_VARIABLE, type Fault, isObject, overlayEnvironment } from './environment.ts'
+import {
+  CONFIG_FILE_VARIABLE,
+  type Fault,
+  isObject,
+  type Overlay,
+  overlayEnvironment,
+  variablesOf,
+} from './environment.ts'
 import { faultsOf, misspeltVariables } from './faults.ts'
 import { type Config, configSchema } from './schema.ts'
 import { secretFaults } from './secrets.ts'
@@ -25,9 +33,7 @@ const DEFAULT_FILE = fileURLToPath(new URL('../../config/default.json', import.m
  */
 export function loadConfig(env: Environment): Config {
   const faults: Fault[] = []
-  const files = [DEFAULT_FILE, ...(env[CONFIG_FILE_VARIABLE] ? [env[CONFIG_FILE_VARIABLE]] : [])]
-  const merged = files.map((file) => readFile(file, faults)).reduce(merge, {})
-  return parseConfig(merged, env, faults)
+  return parseConfig(readFiles(env, faults), env, faults)
 }
 
 /**
@@ -43,8 +49,30 @@ export function parseConfig(input: unknown, env: Environment = {}, earlier: read
   } else {
     faults.push(...secretFaults(result.data, env))
   }
-  if (faults.length > 0 || !result.success) throw invalid(faults, overlay.fromVariable)
+  if (faults.length > 0 || !result.success) throw invalid(faults, overlay)
   return deepFreeze(result.data)
+}
+
+/**
+ * `database.url` alone, for commands that need no chain to be configured.
+ * @throws HoldfastError INVALID_CONFIG for unreadable files, and for a URL that is missing or of another kind
+ */
+export function loadDatabaseUrl(env: Environment): string {
+  const faults: Fault[] = []
+  const overlay = overlayEnvironment(readFiles(env, faults), env)
+  const database = isObject(overlay.value) ? overlay.value.database : undefined
+  const input = { database: { url: isObject(database) ? database.url : undefined } }
+  const result = configSchema.pick({ database: true }).safeParse(input)
+  if (!result.success) {
+    for (const issue of result.error.issues) faults.push(...faultsOf(issue, input, knownKeys))
+  }
+  if (faults.length > 0 || !result.success) throw invalid(faults, overlay)
+  return result.data.database.url
+}
+
+function readFiles(env: Environment, faults: Fault[]): unknown {
+  const files = [DEFAULT_FILE, ...(env[CONFIG_FILE_VARIABLE] ? [env[CONFIG_FILE_VARIABLE]] : [])]
+  return files.map((file) => readFile(file, faults)).reduce(merge, {})
 }
 
 function readFile(file: string, faults: Fault[]): unknown {
@@ -80,21 +108,16 @@ function merge(under: unknown, over: unknown): unknown {
   return merged
 }
 
-function invalid(faults: readonly Fault[], fromVariable: ReadonlyMap<string, string>): HoldfastError {
+function invalid(faults: readonly Fault[], overlay: Overlay): HoldfastError {
   const lines = faults.map(({ path, message }) => {
-    const variable = variableFor(path, fromVariable)
+    const variables = variablesOf(path, overlay)
     const where = path === '' ? 'configuration' : path
-    return `  ${where}${variable ? ` (${variable})` : ''}: ${message}`
+    return `  ${where}${variables === '' ? '' : ` (${variables})`}: ${message}`
   })
-  const count = lines.length === 1 ? '1 fault' : `${lines.length} faults`
-  return new HoldfastError('INVALID_CONFIG', `The configuration has ${count}:\n${lines.join('\n')}`)
-}
-
-function variableFor(path: string, fromVariable: ReadonlyMap<string, string>): string | undefined {
-  for (const [at, name] of fromVariable) {
-    if (path === at || path.startsWith(`${at}.`) || path.startsWith(`${at}[`)) return name
-  }
-  return undefined
+  return new HoldfastError(
+    'INVALID_CONFIG',
+    `The configuration has ${counted(faults.length, 'fault')}:\n${lines.join('\n')}`,
+  )
 }
 
 /** The settings that the schema knows at a path, for "did you mean". */

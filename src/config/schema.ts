@@ -135,15 +135,18 @@ export const configSchema = z.strictObject({
       requestTimeoutMs: milliseconds.default(300_000),
     })
     .prefault({}),
-  database: z.strictObject({
-    url: z.string().refine((text) => hasScheme(text, ['postgres:', 'postgresql:']), {
-      error: 'expected postgres://user:password@host:5432/name',
-    }),
-    poolSize: count.default(10),
-    readPoolSize: count.default(10),
-    /** Longest that a request waits for one statement. */
-    statementTimeoutMs: milliseconds.default(10_000),
-  }),
+  database: z
+    .strictObject({
+      url: z.string().refine((text) => hasScheme(text, ['postgres:', 'postgresql:']), {
+        error: 'expected postgres://user:password@host:5432/name',
+      }),
+      poolSize: count.default(10),
+      readPoolSize: count.default(10),
+      /** Longest that a request waits for one statement. */
+      statementTimeoutMs: milliseconds.default(10_000),
+    })
+    // Cast: the URL has no default, and its absence is reported at its own path.
+    .prefault({} as { url: string }),
   ingest: z
     .strictObject({
       maxPendingBytes: count.default(134_217_728),

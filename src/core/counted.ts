@@ -1,5 +1,5 @@
 /** `1 hash`, `2 hashes`: the number with its noun. */
-function counted(count: number, noun: string, plural = `${noun}s`): string {
+export function counted(count: number, noun: string, plural = `${noun}s`): string {
   return `${count} ${count === 1 ? noun : plural}`
 }
 

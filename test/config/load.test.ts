@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { loadConfig, parseConfig } from '../../src/config/load.ts'
+import { ENVIRONMENT } from '../../src/config/environment.ts'
+import { loadConfig, loadDatabaseUrl, parseConfig } from '../../src/config/load.ts'
 import { describeConfig, describeRpcUrl, readPrivateKey, secretsOf } from '../../src/config/secrets.ts'
 import type { ChainConfig } from '../../src/core/chain-config.ts'
 import { HoldfastError } from '../../src/core/errors.ts'
@@ -89,11 +90,11 @@ describe('loadConfig', () => {
     expect(text).toContain('  http.prt: unknown setting; did you mean port?')
     expect(text).toContain('  http.port (HOLDFAST_HTTP_PORT): expected a number, got "80a"')
     expect(text).toContain('  seal.maxLeaves: expected at least 1, got 0')
-    expect(text).toContain('  database: expected an object, but it is missing')
+    expect(text).toContain('  database.url (DATABASE_URL): expected a string, but it is missing')
     expect(text).toContain('  chains[0].rpcUrls[0]: expected an http:// or https:// URL')
     expect(text).toContain('  chains[0].cron: expected a cron expression such as')
     expect(text).toContain('  chains[0].mode: expected one of "storage", "event", got "maybe"')
-    expect(text).toContain('  chains[0].signer: expected an object, but it is missing')
+    expect(text).toContain('  chains[0].signer (HOLDFAST_PRIVATE_KEY, HOLDFAST_PRIVATE_KEY_FILE,')
   })
 
   it('says where a file is not JSON, and that a file is missing', () => {
@@ -111,9 +112,25 @@ describe('loadConfig', () => {
     )
   })
 
+  it.each(ENVIRONMENT.filter(({ kind }) => kind === 'number' || kind === 'flag').map(({ name }) => name))(
+    'names %s beside the setting when its value is at fault',
+    (name) => {
+      const text = faultsOf(() => loadConfig({ ...minimal, [name]: 'many' }))
+      expect(text).toMatch(new RegExp(`^ {2}\\S+ \\(${name}\\): expected .*, got "many"$`, 'm'))
+    },
+  )
+
+  it('asks for a database alone where no chain is needed', () => {
+    expect(loadDatabaseUrl({ DATABASE_URL: minimal.DATABASE_URL })).toBe(minimal.DATABASE_URL)
+    expect(faultsOf(() => loadDatabaseUrl({}))).toBe(
+      'The configuration has 1 fault:\n  database.url (DATABASE_URL): expected a string, but it is missing',
+    )
+    expect(faultsOf(() => loadDatabaseUrl({ DATABASE_URL: 'mysql://x' }))).toContain('(DATABASE_URL)')
+  })
+
   it('asks for a chain when there is none', () => {
     expect(faultsOf(() => loadConfig({ DATABASE_URL: minimal.DATABASE_URL }))).toContain(
-      '  chains: expected at least 1 item',
+      '  chains (HOLDFAST_CHAIN_ID, HOLDFAST_RPC_URL and a signer): expected at least 1 item',
     )
   })
 
