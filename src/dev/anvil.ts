@@ -1,6 +1,6 @@
 /**
- * A real EVM node for development and tests: the anvil binary from npm, spawned directly. In: perhaps a file that
- * keeps the chain. Out: an RPC URL and `stop`.
+ * A real EVM node for development and tests: the anvil binary from npm. In: optionally a file that keeps the chain.
+ * Out: an RPC URL and `stop`.
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -39,6 +39,21 @@ export type Anvil = {
   stop(): Promise<void>
 }
 
+export type AnvilOptions = {
+  /** Default: a port that the system picks. */
+  port?: number | undefined
+  /** How the user picks another port, for the message when this one is taken. */
+  choosePort?: string
+  stateFile?: string
+  /** Default 31337. */
+  chainId?: number
+  /** Mines a block this often until every transaction is final, then one in six. */
+  blockEveryMs?: number
+  /** More of anvil's own options. */
+  args?: readonly string[]
+  logger?: Logger
+}
+
 /** Two slots an epoch: the finalized block is the newest but four. */
 const SLOTS_IN_AN_EPOCH = 2
 const READY_WITHIN_MS = 20_000
@@ -48,32 +63,17 @@ const STOP: readonly StopStep[] = [
 ]
 
 /**
- * Starts anvil on 127.0.0.1; it mines a block for every transaction at once.
+ * Starts anvil on 127.0.0.1. It mines a block for every transaction at once.
  *
- * With a `stateFile` the chain is saved there within about a second of each block and goes on at the next start; a
- * file that cannot be read is set aside with a warning. A node that an earlier run left behind on the same file is
- * asked for its state and stopped first. anvil restores no state older than its newest block, so a resumed chain
- * gets a few empty blocks, after which `finalized` can be read.
+ * With a `stateFile` the chain is saved within about a second of each block and continues at the next start. An
+ * unreadable file is set aside with a warning. A node that an earlier run left behind on the same file is saved and
+ * stopped first. anvil restores no state older than its newest block, so a resumed chain gets a few empty blocks, after
+ * which `finalized` can be read.
  *
- * @param port default: one that the system picks
- * @param choosePort for the message when the port is taken: how the user picks another
- * @param chainId default 31337
- * @param blockEveryMs besides: a block every so often, until every transaction is final, then one in six
- * @param args more of anvil's own options
  * @throws INVALID_CONFIG port taken, state in use by another process, package not installed
  * @throws CHAIN_UNAVAILABLE the node did not come up; the message has the end of its log
  */
-export async function startAnvil(
-  options: {
-    port?: number | undefined
-    choosePort?: string
-    stateFile?: string
-    chainId?: number
-    blockEveryMs?: number
-    args?: readonly string[]
-    logger?: Logger
-  } = {},
-): Promise<Anvil> {
+export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
   const { logger } = options
   const stateFile = options.stateFile === undefined ? undefined : resolve(options.stateFile)
   const claimFile = stateFile === undefined ? undefined : `${stateFile}.claim.json`
@@ -84,38 +84,29 @@ export async function startAnvil(
   if (options.port !== undefined)
     await assertPortFree(options.port, 'the chain', options.choosePort ?? 'the port option')
 
-  const logFile =
-    stateFile === undefined
-      ? join(tmpdir(), `holdfast-anvil-${process.pid}-${serial++}.log`)
-      : `${stateFile}.log`
-  const base = ['--host', '127.0.0.1', '--port', String(options.port ?? 0)]
-  base.push('--chain-id', String(options.chainId ?? 31337), '--slots-in-an-epoch', String(SLOTS_IN_AN_EPOCH))
-  base.push(...(options.args ?? []))
-
-  // Claimed as soon as it runs: killed before it is ready, we would leave it behind, and the next start must know it.
+  const logFile = logFileOf(stateFile)
+  // Claimed before it is ready: the next start stops a node that a killed start left behind.
   const claim = (pid: number, port: number | null) => {
     if (claimFile !== undefined) writeClaim(claimFile, pid, port)
   }
-  const { server, port, resumed } = await launchWithState(base, logFile, stateFile, claim, logger).catch(
-    (error: unknown) => {
-      if (claimFile !== undefined) removeClaim(claimFile)
-      throw error
-    },
-  )
+  const { server, port, resumed } = await launchWithState(
+    argumentsOf(options),
+    logFile,
+    stateFile,
+    claim,
+    logger,
+  ).catch((error: unknown) => {
+    if (claimFile !== undefined) removeClaim(claimFile)
+    throw error
+  })
   claim(server.pid, port)
-  // Its purpose was the port, and the reason of a failed start.
+  // Without a state file the log only told the port, or why the start failed.
   if (stateFile === undefined) rmSync(logFile, { force: true })
   const url = `http://127.0.0.1:${port}`
-  const closers: { close(): Promise<void> }[] = []
-  try {
-    await callRpc(url, 'anvil_setLoggingEnabled', [false])
-    if (resumed) await callRpc(url, 'anvil_mine', [`0x${(2 * SLOTS_IN_AN_EPOCH + 1).toString(16)}`])
-    if (options.blockEveryMs !== undefined) closers.push(keepMining(url, options.blockEveryMs, logger))
-    if (stateFile !== undefined) closers.push(keepState(url, stateFile, logger))
-  } catch (error) {
+  const closers = await prepareChain(url, resumed, stateFile, options).catch(async (error: unknown) => {
     await server.stop(STOP)
     throw error
-  }
+  })
   logger?.debug({ pid: server.pid, port, resumed }, 'the chain is up')
 
   return {
@@ -136,6 +127,34 @@ export async function startAnvil(
       if (claimFile !== undefined) removeClaim(claimFile)
     },
   }
+}
+
+function argumentsOf({ port, chainId, args }: AnvilOptions): string[] {
+  return [
+    ...['--host', '127.0.0.1', '--port', String(port ?? 0)],
+    ...['--chain-id', String(chainId ?? 31337), '--slots-in-an-epoch', String(SLOTS_IN_AN_EPOCH)],
+    ...(args ?? []),
+  ]
+}
+
+function logFileOf(stateFile: string | undefined): string {
+  if (stateFile !== undefined) return `${stateFile}.log`
+  return join(tmpdir(), `holdfast-anvil-${process.pid}-${serial++}.log`)
+}
+
+/** Starts what runs beside the node, mining and saving. Returns what must be closed before it stops. */
+async function prepareChain(
+  url: string,
+  resumed: boolean,
+  stateFile: string | undefined,
+  { blockEveryMs, logger }: AnvilOptions,
+): Promise<{ close(): Promise<void> }[]> {
+  const closers: { close(): Promise<void> }[] = []
+  await callRpc(url, 'anvil_setLoggingEnabled', [false])
+  if (resumed) await callRpc(url, 'anvil_mine', [`0x${(2 * SLOTS_IN_AN_EPOCH + 1).toString(16)}`])
+  if (blockEveryMs !== undefined) closers.push(keepMining(url, blockEveryMs, logger))
+  if (stateFile !== undefined) closers.push(keepState(url, stateFile, logger))
+  return closers
 }
 
 let serial = 0

@@ -1,22 +1,24 @@
 import type { Logger } from '../core/ports.ts'
 
 export type Shutdown = {
-  /** Adds what must be undone; releasers run in reverse order, each after the one before it ended. */
+  /** Adds a releaser. They run in reverse order, each after the one before it ended. */
   defer(name: string, release: () => unknown): void
   /**
-   * Undoes everything, once; later calls get the same promise. A releaser that fails is logged and the others still
-   * run. When `deadlineMs` is over, the rest is given up.
+   * Runs all releasers, once; later calls get the same promise. A releaser that fails is logged, and the others still
+   * run. After `deadlineMs` the remaining ones are given up.
    * @returns whether everything was released in time and without an error
    */
   run(reason: string): Promise<boolean>
   /**
-   * Lets SIGINT, SIGTERM and SIGHUP (the terminal was closed) run the shutdown and then exit with status 0, or 1 when something could not be released.
+   * SIGINT, SIGTERM and SIGHUP run the shutdown, then exit with status 0, or 1 when a releaser failed or was given up.
    * A second signal exits at once with status 130. Returns a function that stops listening.
    */
   onSignals(): () => void
 }
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+type Releaser = { name: string; release: () => unknown }
 
 /** A stack of releasers, undone in reverse with a deadline. */
 export function createShutdown(options: {
@@ -27,22 +29,8 @@ export function createShutdown(options: {
 }): Shutdown {
   const { logger, deadlineMs } = options
   const exit = options.exit ?? ((status: number) => process.exit(status))
-  const stack: { name: string; release: () => unknown }[] = []
+  const stack: Releaser[] = []
   let running: Promise<boolean> | undefined
-
-  async function releaseAll(): Promise<boolean> {
-    let clean = true
-    for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
-      try {
-        await next.release()
-        logger.debug({ released: next.name }, 'released')
-      } catch (error) {
-        clean = false
-        logger.error({ err: error, released: next.name }, 'could not be released cleanly')
-      }
-    }
-    return clean
-  }
 
   async function runOnce(reason: string): Promise<boolean> {
     logger.info({ reason }, 'shutting down')
@@ -56,7 +44,7 @@ export function createShutdown(options: {
         resolve(false)
       }, deadlineMs)
     })
-    const clean = await Promise.race([releaseAll(), late])
+    const clean = await Promise.race([releaseAll(stack, logger), late])
     clearTimeout(timer)
     return clean
   }
@@ -80,4 +68,18 @@ export function createShutdown(options: {
       }
     },
   }
+}
+
+async function releaseAll(stack: Releaser[], logger: Logger): Promise<boolean> {
+  let clean = true
+  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+    try {
+      await next.release()
+      logger.debug({ released: next.name }, 'released')
+    } catch (error) {
+      clean = false
+      logger.error({ err: error, released: next.name }, 'could not be released cleanly')
+    }
+  }
+  return clean
 }
