@@ -117,7 +117,8 @@ describe('two daemons on one chain', () => {
   })
 })
 
-describe('a process that is stopped past its lease', () => {
+// Each starts a process, which a loaded machine takes its time for.
+describe('a process that is stopped past its lease', { timeout: 120_000 }, () => {
   let child: ChildRun | undefined
   afterEach(async () => {
     child?.kill('SIGKILL')
@@ -135,14 +136,14 @@ describe('a process that is stopped past its lease', () => {
         ...[stage.databaseUrl, chain, instant, '1000'],
       ])
       const { pid } = child
-      await until(() => isStopped(pid), { what: 'the leader to stop', within: 30_000 })
+      await until(() => isStopped(pid), { what: 'the leader to stop', within: 60_000 })
       const second = await stage.anchorer({ leaseTtlMs: 60_000 })
       await until(() => second.status().leader, { what: 'the second to lead' })
       const mined = await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
       const before = await stage.attempts()
       expect(before).toHaveLength(1)
       child.kill('SIGCONT')
-      await child.waitFor(/does not anchor any more/)
+      await child.waitFor(/does not anchor any more/, 30_000)
       expect(await stage.attempts()).toEqual(before)
       expect(await stage.anchors()).toEqual([mined])
       expect(await stage.rootsOnChain()).toEqual(new Map([[toHex(mined.root), 1]]))
