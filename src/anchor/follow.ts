@@ -56,7 +56,6 @@ async function applyMined(
         blockNumber: block.number,
         blockHash: block.hash,
         blockTime: block.time,
-        gasUsed: receipt.gasUsed,
         feePaid: receipt.feePaid,
       })
       await markMined(client, anchor.id, attempt.address, {
@@ -90,7 +89,6 @@ async function applySpent(
       blockNumber: block.number,
       blockHash: block.hash,
       blockTime: block.time,
-      gasUsed: receipt.gasUsed,
       feePaid: receipt.feePaid,
     })
     if (!final) return

@@ -22,8 +22,6 @@ const cronExpression = z.string().check((ctx) => {
 
 const fees = z
   .strictObject({
-    /** `auto`: EIP-1559 where the chain takes it. */
-    type: z.enum(['auto', 'eip1559', 'legacy']).default('auto'),
     /** No transaction is signed above this, whatever it costs in waiting. */
     maxFeePerGasGwei: gwei.default(200),
     minTipGwei: gwei.default(0.01),
@@ -118,8 +116,6 @@ const chain = z.strictObject({
   /** Blocks on top that count as final, for chains without a `finalized` tag. */
   confirmations: count.optional(),
   fees: fees.prefault({}),
-  /** Most gas that a transaction may be given, whatever the chain says it needs. */
-  maxGas: z.int().min(21_000).default(10_000_000),
   resendAfterMs: milliseconds.default(120_000),
   /** In ether, as text so that no digit is lost. */
   dailySpendLimitEth: z
@@ -136,7 +132,10 @@ export const configSchema = z.strictObject({
       host: z.string().min(1).default('127.0.0.1'),
       port: port.default(8080),
       bodyLimitBytes: z.int().min(1024).default(33_554_432),
+      recordLimitBytes: z.int().min(1024).max(8_388_608).default(262_144),
       requestTimeoutMs: milliseconds.default(300_000),
+      /** Default: what the file-descriptor limit leaves. */
+      maxConnections: count.optional(),
     })
     .prefault({}),
   database: z

@@ -38,7 +38,7 @@ export function canonicalJson(value: unknown): string {
 }
 
 /** A JsonError as HoldfastError; every other error as it is. */
-function asHoldfastJsonError(error: unknown, contextAt?: ContextAt): unknown {
+export function asHoldfastJsonError(error: unknown, contextAt?: ContextAt): unknown {
   if (!(error instanceof strict.JsonError)) return error
   return new HoldfastError(CODES[error.fault], error.message, contextAt?.(error.path))
 }

@@ -19,6 +19,10 @@ export const ERRORS = {
   UNKNOWN_RECORD: { status: 404, kind: 'reject', title: 'Record is unknown' },
   PAYLOAD_TOO_LARGE: { status: 413, kind: 'reject', title: 'Request body too large' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, kind: 'reject', title: 'Content type not supported' },
+  TOO_SLOW: { status: 408, kind: 'retry', title: 'Request did not arrive in time' },
+  EXPECTATION_FAILED: { status: 417, kind: 'reject', title: 'Expectation cannot be met' },
+  HEADERS_TOO_LARGE: { status: 431, kind: 'reject', title: 'Request headers too large' },
+  HTTP_VERSION_NOT_SUPPORTED: { status: 505, kind: 'reject', title: 'HTTP version not supported' },
   QUOTA_EXCEEDED: { status: 429, kind: 'retry', title: 'Quota exceeded' },
   INTERNAL: { status: 500, kind: 'stop', title: 'Internal error' },
   OVERLOADED: { status: 503, kind: 'retry', title: 'Too much is waiting to be stored' },
@@ -49,6 +53,8 @@ export type ErrorContext = {
   accepted?: number
   /** Seconds for the Retry-After header. */
   retryAfter?: number
+  /** Methods for the Allow header, comma-separated. */
+  allow?: string
   cause?: unknown
 }
 

@@ -51,6 +51,16 @@ export const METRICS = {
     help: 'Problem documents by error code.',
     labels: { code: null },
   },
+  holdfast_http_connections_refused_total: {
+    type: 'counter',
+    help: 'Connections refused because too many were open.',
+    labels: {},
+  },
+  holdfast_http_slow_clients_total: {
+    type: 'counter',
+    help: 'Clients cut off because they sent a body or read an answer too slowly.',
+    labels: { direction: ['in', 'out'] },
+  },
 
   holdfast_intake_hashes_total: {
     type: 'counter',

@@ -7,5 +7,10 @@ import { canonicalJson } from './canonical.ts'
  * @throws HoldfastError INVALID_RECORD when the value has no canonical form
  */
 export function recordHash(record: unknown): Buffer {
-  return createHash('sha256').update(canonicalJson(record), 'utf8').digest()
+  return canonicalHash(canonicalJson(record))
+}
+
+/** The same for a record whose canonical text is known. */
+export function canonicalHash(canonical: string): Buffer {
+  return createHash('sha256').update(canonical, 'utf8').digest()
 }

@@ -13,6 +13,7 @@ import type { HoldfastEvent } from '../http/deps.ts'
 import { createServer } from '../http/server.ts'
 import { createIntakeQueue } from '../ingest/intake-queue.ts'
 import { anchorTree } from '../merkle/anchor-tree.ts'
+import { openFileLimit } from '../ops/file-limit.ts'
 import type { PrometheusMetrics } from '../ops/metrics.ts'
 import { createShutdown } from '../ops/shutdown.ts'
 import { scheduleTick, type Tick } from '../ops/tick.ts'
@@ -172,7 +173,11 @@ export async function startDaemon(options: {
 
     const registries = new Set(chains.map(({ anchorer }) => anchorer.status().registry))
     const server = await createServer({
-      settings: { ...config.http, ...config.auth },
+      settings: {
+        ...config.http,
+        ...config.auth,
+        maxConnections: config.http.maxConnections ?? connectionsLeft(config),
+      },
       intake,
       prover: createProver({
         pool: reads.pool,
@@ -227,4 +232,17 @@ export async function startDaemon(options: {
     await undo.run('failed to start')
     throw error
   }
+}
+
+/** Files, sockets of RPC endpoints, the sealing thread, and connections that are kept for probes. */
+const OTHER_FILES = 128
+/** Where the limit is very low, HTTP gets a quarter of it all the same. */
+const LEAST_SHARE = 0.25
+
+/** HTTP connections that the file-descriptor limit allows beside everything else. */
+function connectionsLeft({ ingest, database, chains }: Config): number {
+  const limit = openFileLimit()
+  const pools = ingest.commitsInFlight + database.readPoolSize + KEY_POOL_SIZE + database.poolSize
+  const others = OTHER_FILES + pools + chains.length * 16
+  return Math.max(Math.floor(limit * LEAST_SHARE), limit - others)
 }

@@ -5,6 +5,7 @@ import type { Prover } from '../prove/prover.ts'
 import type { AnchorRow, BatchRow, Page } from '../store/chain/read-lists.ts'
 import type { Source } from '../store/intake/sources.ts'
 import type { VerifyResult } from '../verify/verify-receipt.ts'
+import type { LeastRate } from './connections/progress.ts'
 
 /** Everything that the HTTP server needs and does not make itself. */
 export type HttpDeps = {
@@ -34,11 +35,15 @@ export type HttpSettings = {
   /** 0 picks a free port. */
   port: number
   bodyLimitBytes: number
+  /** The largest record, as JSON text; a larger one is pushed as its hash. */
+  recordLimitBytes: number
   requestTimeoutMs: number
+  /** Connections beyond these serve only probes. */
+  maxConnections: number
   /** Whether record status, receipts and verify need no key. */
   publicReceipts: boolean
-  /** After this long without taking a line, a reader of many receipts is cut off; 30 s when not given. */
-  readerStallMs?: number
+  /** What a client must send or read at least; {@link LEAST_RATE} when not given. */
+  leastRate?: LeastRate
 }
 
 type ListReader = {

@@ -3,7 +3,7 @@ import { ERRORS, type ErrorCode, HoldfastError } from '../core/errors.ts'
 
 const PROBLEM_TYPE = 'application/problem+json; charset=utf-8'
 
-/** An RFC 9457 document. `index`, `line`, `accepted` and `retryAfter` are there when the error knows them. */
+/** An RFC 9457 document. The optional members are there when the error knows them. */
 export type Problem = {
   type: string
   title: string
@@ -14,6 +14,7 @@ export type Problem = {
   line?: number
   accepted?: number
   retryAfter?: number
+  allow?: string
 }
 
 /** The problem document of an error. Only a HoldfastError's message is shown; it never holds a stack or a secret. */
@@ -38,6 +39,7 @@ export function problemHeaders(error: HoldfastError): Record<string, string> {
     'content-type': PROBLEM_TYPE,
     'x-content-type-options': 'nosniff',
     ...(error.kind === 'retry' && { 'retry-after': String(error.context.retryAfter ?? 1) }),
+    ...(error.context.allow !== undefined && { allow: error.context.allow }),
     ...(error.code === 'UNAUTHORIZED' && { 'www-authenticate': 'Bearer realm="holdfast"' }),
   }
 }
@@ -81,28 +83,14 @@ export function asHoldfastError(error: unknown): HoldfastError {
   })
 }
 
-/** A whole HTTP/1.1 response for a connection whose request could not be parsed. */
-export function rawProblemResponse(parserCode: string | undefined): string {
-  const [status, detail] = RAW_FAULTS[parserCode ?? ''] ?? [400, 'This is not an HTTP/1.1 request.']
-  const code = 'INVALID_REQUEST' satisfies ErrorCode
-  const problem: Problem = { type: typeOf(code), title: ERRORS[code].title, status, detail, code }
-  const body = JSON.stringify(problem)
+/** A whole HTTP/1.1 response, for a connection that has no request to answer. It says that the connection closes. */
+export function rawProblem(error: HoldfastError): string {
+  const body = JSON.stringify(problemOf(error))
+  const headers = { ...problemHeaders(error), 'content-length': Buffer.byteLength(body), connection: 'close' }
   return [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
-    `Content-Type: ${PROBLEM_TYPE}`,
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    'X-Content-Type-Options: nosniff',
-    'Connection: close',
+    `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}`,
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
     '',
     body,
   ].join('\r\n')
-}
-
-/** By the code of Node's parser: the status and what to tell. */
-const RAW_FAULTS: Record<string, [status: number, detail: string]> = {
-  ERR_HTTP_REQUEST_TIMEOUT: [
-    408,
-    'The request did not arrive in time; nothing of it was stored unless NDJSON lines were.',
-  ],
-  HPE_HEADER_OVERFLOW: [431, 'The headers are too large.'],
 }

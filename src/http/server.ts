@@ -2,25 +2,30 @@
  * The HTTP API. In: requests. Out: calls of the steps (intake, prover, verify, store's lists), and their answers as
  * JSON, or their errors as problem documents. Nothing is decided here that is not about HTTP.
  */
-import { createServer as createNodeServer } from 'node:http'
 import swagger from '@fastify/swagger'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { HoldfastError } from '../core/errors.ts'
 import { createAuth } from './auth.ts'
+import { discardBody } from './connections/discard.ts'
+import { createListener } from './connections/listener.ts'
+import { nothingAt } from './connections/parser-faults.ts'
+import type { GatheringRequest } from './connections/request.ts'
 import type { HttpDeps } from './deps.ts'
 import { registerLists } from './lists/route.ts'
-import { refuseOtherMethods } from './methods.ts'
+import { watchMethods } from './methods.ts'
 import { DOCUMENT } from './operations/openapi.ts'
 import { registerOperations } from './operations/route.ts'
 import { registerStatus } from './operations/status.ts'
-import { asHoldfastError, problemHeaders, problemOf, rawProblemResponse } from './problems.ts'
+import { asHoldfastError, problemHeaders, problemOf } from './problems.ts'
 import { registerReceipts } from './receipts/route.ts'
 import { createAcknowledgement } from './records/acknowledgement.ts'
-import { createUploadBudget, MAX_OPEN_BYTES } from './records/body.ts'
+import { MAX_OPEN_BYTES } from './records/body.ts'
 import { acceptBodies } from './records/content-types.ts'
 import { registerRecords } from './records/route.ts'
 import { createSinglePush } from './records/single-push.ts'
 import { countRequests } from './request-metrics.ts'
+import { createTurns } from './turns.ts'
+import { createUploads } from './uploads.ts'
 
 export type HttpServer = {
   /** Starts to listen. @returns the URL, with the port that was picked */
@@ -32,46 +37,38 @@ export type HttpServer = {
   close(): Promise<void>
 }
 
-const HEADERS_TIMEOUT_MS = 30_000
-/** Longer than what load balancers keep idle connections for. */
-const KEEP_ALIVE_MS = 75_000
 /** How long requests under way may take to end when the server closes. */
 const CLOSE_GRACE_MS = 5_000
-/** Uploads of the largest size that may arrive at once. */
+/** Bodies of the largest size for which there is memory at once. */
 const UPLOADS_AT_ONCE = 8
-const OPEN_UPLOADS_AT_ONCE = 32
+const OPEN_UPLOADS_AT_ONCE = 128
+/** Connections that wait to be accepted: as many as may be open, or the kernel drops them and they come again a second later. */
+const BACKLOG = 16_384
 
 /** Builds the server with all routes; nothing listens yet. */
 export async function createServer(deps: HttpDeps): Promise<HttpServer> {
   const { settings, logger } = deps
   let closing = false
-  const requestTimeout = settings.requestTimeoutMs
   const app = fastify({
     logger: false,
     bodyLimit: settings.bodyLimitBytes,
     serverFactory: (handler) =>
-      createNodeServer(
-        {
-          requestTimeout,
-          keepAliveTimeout: KEEP_ALIVE_MS,
-          headersTimeout: Math.min(HEADERS_TIMEOUT_MS, requestTimeout),
-          connectionsCheckingInterval: Math.min(5_000, Math.max(50, requestTimeout / 4)),
-        },
-        (request, response) => pushSingle(request, response, handler),
-      ),
+      createListener({
+        handler: (request, response) => pushSingle(request, response, handler),
+        requestTimeoutMs: settings.requestTimeoutMs,
+        maxConnections: settings.maxConnections,
+        leastRate: settings.leastRate,
+        allowed: (path) => methods.of(path),
+        logger,
+        metrics: deps.metrics,
+      }),
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     // An unknown query parameter is a fault, not something to drop.
     ajv: { customOptions: { removeAdditional: false } },
     routerOptions: { maxParamLength: 256 },
-    clientErrorHandler(error, socket) {
-      if (error.code === 'ECONNRESET' || !socket.writable) {
-        socket.destroy()
-        return
-      }
-      logger.debug({ code: error.code }, 'not an HTTP request')
-      socket.end(rawProblemResponse(error.code))
-    },
+    // The listener answers them.
+    clientErrorHandler: () => undefined,
     frameworkErrors: (error, request, reply) => answerError(error, request, reply),
   })
 
@@ -85,11 +82,10 @@ export async function createServer(deps: HttpDeps): Promise<HttpServer> {
       warnings.log(known, request.routeOptions.url)
     }
     deps.metrics.count('holdfast_http_problems_total', 1, { code: known.code })
-    // Fastify closes the connection after a body that was not read to its end. A client that still sends would then
-    // lose the answer, so what is left of a moderate body is read and thrown away instead.
-    const left = Number(request.headers['content-length'] ?? Number.NaN)
-    if (left <= settings.bodyLimitBytes * 2) reply.removeHeader('connection')
-    if (closing) reply.header('connection', 'close')
+    // Fastify closes the connection after a body that was not read to its end.
+    reply.removeHeader('connection')
+    discardBody(request.raw as GatheringRequest)
+    if (closing || !reply.raw.shouldKeepAlive) reply.header('connection', 'close')
     reply
       .code(known.status)
       .headers(problemHeaders(known))
@@ -98,10 +94,15 @@ export async function createServer(deps: HttpDeps): Promise<HttpServer> {
 
   app.setErrorHandler(answerError)
   app.setNotFoundHandler((request) => {
-    throw new HoldfastError('NOT_FOUND', `There is nothing at ${request.url.split('?')[0]!.slice(0, 200)}.`)
+    throw nothingAt(request.url)
   })
   app.setSerializerCompiler(() => JSON.stringify)
   app.decorateRequest('source', null)
+  app.decorateRequest('hold', null)
+  app.addHook('onSend', (request, _reply, _payload, done) => {
+    request.hold?.release()
+    done()
+  })
   app.addHook('onRequest', (_request, reply, done) => {
     reply.header('x-content-type-options', 'nosniff')
     if (closing) done(new HoldfastError('SHUTTING_DOWN', 'The daemon is stopping.', { retryAfter: 2 }))
@@ -118,23 +119,26 @@ export async function createServer(deps: HttpDeps): Promise<HttpServer> {
     requests,
     closing: () => closing,
   })
-  const refuseTheRest = refuseOtherMethods(app)
+  const methods = watchMethods(app)
   await app.register(swagger, { openapi: DOCUMENT })
   await app.register(routes)
-  refuseTheRest()
+  methods.refuseOthers()
   await app.ready()
 
   async function routes(scope: FastifyInstance): Promise<void> {
     const withAuth = { ...deps, auth }
-    const uploads = createUploadBudget(settings.bodyLimitBytes * UPLOADS_AT_ONCE)
-    await scope.register(async (own) => registerRecords(own, { ...withAuth, uploads, acknowledgement }))
+    const turns = createTurns()
+    const uploads = createUploads(settings.bodyLimitBytes * UPLOADS_AT_ONCE)
+    await scope.register(async (own) =>
+      registerRecords(own, { ...withAuth, uploads, turns, acknowledgement }),
+    )
     // Every other call that takes a body may be open to everyone: what strangers begin to send takes no room from ingest.
     const openBytes = Math.min(MAX_OPEN_BYTES, settings.bodyLimitBytes)
     acceptBodies(scope, ['json'], {
       bodyLimitBytes: openBytes,
-      uploads: createUploadBudget(openBytes * OPEN_UPLOADS_AT_ONCE),
+      uploads: createUploads(openBytes * OPEN_UPLOADS_AT_ONCE),
     })
-    registerReceipts(scope, withAuth)
+    registerReceipts(scope, { ...withAuth, turns })
     registerLists(scope, withAuth)
     registerStatus(scope, withAuth)
     registerOperations(scope, deps)
@@ -142,7 +146,7 @@ export async function createServer(deps: HttpDeps): Promise<HttpServer> {
 
   return {
     async listen() {
-      await app.listen({ host: settings.host, port: settings.port })
+      await app.listen({ host: settings.host, port: settings.port, backlog: BACKLOG })
       const address = app.server.address()
       if (address === null || typeof address === 'string') throw new Error('the server has no TCP address')
       const host = address.family === 'IPv6' ? `[${address.address}]` : address.address

@@ -7,13 +7,17 @@
  */
 
 import { HoldfastError } from '../core/errors.ts'
+import { createFairShare } from '../core/fair-share.ts'
 import { HASH_BYTES } from '../core/hash.ts'
 import type { Metrics } from '../core/metrics.ts'
 
 export type IntakeChunk = { sourceId: number; hashes: Uint8Array }
 
 export type IntakeLimits = {
-  /** Bytes that may wait or be in flight, {@link REQUEST_BYTES} a request included; more is refused with OVERLOADED. */
+  /**
+   * Bytes that may wait or be in flight, {@link REQUEST_BYTES} a request included, shared fairly among sources; more is
+   * refused with OVERLOADED.
+   */
   maxPendingBytes: number
   /** Hashes in one `intake` row; a larger request becomes several rows of one statement. */
   maxChunkHashes: number
@@ -65,10 +69,10 @@ export function createIntakeQueue(deps: {
   metrics: Metrics
 }): IntakeQueue {
   const { limits, metrics } = deps
+  const share = createFairShare(limits.maxPendingBytes)
   const waiting: Waiting[] = []
   let head = 0
   let waitingBytes = 0
-  let pendingBytes = 0
   let pendingRequests = 0
   let inFlight = 0
   let inFlightBytes = 0
@@ -151,7 +155,7 @@ export function createIntakeQueue(deps: {
       metrics.count('holdfast_intake_failures_total', 1)
       for (const each of group) each.reject(outcome.error)
     }
-    pendingBytes -= bytes + group.length * REQUEST_BYTES
+    for (const { sourceId, hashes } of group) share.give(sourceId, hashes.length + REQUEST_BYTES)
     pendingRequests -= group.length
     if (pendingRequests === 0) onIdle?.()
   }
@@ -164,19 +168,16 @@ export function createIntakeQueue(deps: {
         )
       }
       const held = hashes.length + REQUEST_BYTES
-      if (pendingBytes > 0 && pendingBytes + held > limits.maxPendingBytes) {
+      if (!share.take(sourceId, held)) {
         metrics.count('holdfast_intake_overloaded_total', 1)
         return Promise.reject(
           new HoldfastError(
             'OVERLOADED',
-            'More hashes wait to be stored than the limit allows; send this again.',
-            {
-              retryAfter: 1,
-            },
+            'More hashes wait to be stored than the limit allows one source; send this again.',
+            { retryAfter: 1 },
           ),
         )
       }
-      pendingBytes += held
       pendingRequests++
       return new Promise((resolve, reject) => {
         waiting.push({ sourceId, hashes, resolve, reject })
@@ -184,7 +185,7 @@ export function createIntakeQueue(deps: {
         scheduleStart()
       })
     },
-    pending: () => ({ bytes: pendingBytes, requests: pendingRequests }),
+    pending: () => ({ bytes: share.taken(), requests: pendingRequests }),
     async close() {
       closed = true
       if (pendingRequests > 0) await new Promise<void>((resolve) => (onIdle = resolve))

@@ -47,6 +47,7 @@ describe('loadConfig', () => {
       host: '127.0.0.1',
       port: 8080,
       bodyLimitBytes: 33_554_432,
+      recordLimitBytes: 262_144,
       requestTimeoutMs: 300_000,
     })
     expect(config.chains[0]).toMatchObject({ chainId: 31337, mode: 'storage', cron: '*/10 * * * *' })

@@ -217,7 +217,7 @@ describe('POST /v1/verify', () => {
   })
 
   it('refuses two kinds at once and other keys', async () => {
-    for (const body of [{ hash: 'x', record: 1 }, { reciept: {} }, {}, []]) {
+    for (const body of [{ hash: 'ab'.repeat(32), record: 1 }, { reciept: {} }, {}, []]) {
       const response = await ask('/v1/verify', body)
       expect(response.status).toBe(400)
       expect(await response.json()).toMatchObject({ code: 'INVALID_REQUEST' })

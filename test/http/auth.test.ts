@@ -10,6 +10,7 @@ beforeAll(async () => {
 afterAll(() => server.close())
 
 const HASH = 'ab'.repeat(32)
+const UNKNOWN = 'cd'.repeat(32)
 
 function push(key: string | null): Promise<Response> {
   const headers = { 'content-type': 'application/json' }
@@ -64,8 +65,8 @@ describe('API keys', () => {
   it('are not needed for what only holders of a hash can ask', async () => {
     const headers = { 'content-type': 'application/json' }
     const open: [string, RequestInit, number][] = [
-      [`/v1/records/${HASH}`, {}, 404],
-      [`/v1/records/${HASH}/receipt`, {}, 404],
+      [`/v1/records/${UNKNOWN}`, {}, 404],
+      [`/v1/records/${UNKNOWN}/receipt`, {}, 404],
       ['/v1/receipts', { method: 'POST', headers, body: JSON.stringify({ hashes: [HASH] }) }, 200],
       ['/v1/verify', { method: 'POST', headers, body: JSON.stringify({ hash: HASH }) }, 200],
     ]

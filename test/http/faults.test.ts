@@ -6,9 +6,12 @@ import { REQUEST_BYTES } from '../../src/ingest/intake-queue.ts'
 import { until } from '../support/wait.ts'
 import { type ServerUnderTest, startServer } from './server-under-test.ts'
 
+/** For two requests of 32 KiB from one source, and for another source beside them. */
+const ROOM = 3 * (32 * 1024 + REQUEST_BYTES)
+
 let server: ServerUnderTest
 beforeEach(async () => {
-  server = await startServer({ limits: { maxPendingBytes: 2 * (32 * 1024 + REQUEST_BYTES) } })
+  server = await startServer({ limits: { maxPendingBytes: ROOM } })
 })
 afterEach(() => server.close())
 
@@ -111,12 +114,30 @@ describe('more than fits', () => {
     expect(await server.metrics()).toContain('holdfast_http_problems_total{code="OVERLOADED"} 4')
   })
 
+  it('is for the source that fills the room, and not for the next', async () => {
+    const commits = await server.holdCommits()
+    const body = Buffer.alloc(32 * 1024, 1)
+    const headers = { 'content-type': 'application/octet-stream' }
+    const greedy = Array.from({ length: 6 }, () => push(body, 'application/octet-stream'))
+    const statuses: number[] = []
+    for (const request of greedy) void request.then(({ status }) => statuses.push(status))
+    await until(() => statuses.length === 4, { what: 'the refusals' })
+    const key = await server.key('ingest')
+    const modest = server.call('/v1/records', { method: 'POST', body: body.subarray(0, 320), headers, key })
+    await Promise.race([modest, until(() => statuses.length > 4, { what: 'an answer', within: 500 })]).catch(
+      () => {},
+    )
+    await commits.free()
+    expect((await modest).status).toBe(202)
+    await Promise.all(greedy)
+  })
+
   it('counts what requests hold beside their hashes, so that single hashes have a limit as well', async () => {
     const commits = await server.holdCommits()
     const requests = Array.from({ length: 20 }, (_, n) => push(`{"hash":"${hexOf(n)}"}`))
     const statuses: number[] = []
     for (const request of requests) void request.then(({ status }) => statuses.push(status))
-    const room = Math.floor((2 * (32 * 1024 + REQUEST_BYTES)) / (32 + REQUEST_BYTES))
+    const room = Math.floor((ROOM * 3) / 4 / (32 + REQUEST_BYTES))
     await until(() => statuses.length === 20 - room, { what: 'the refusals' })
     expect(new Set(statuses)).toEqual(new Set([503]))
     await commits.free()

@@ -328,8 +328,8 @@ describe('connections that misbehave', () => {
   it('a body that does not come in time gets 408', async () => {
     const answer = await raw(`${await head('application/octet-stream', 64)}too little`)
     expect(answer).toMatch(/^HTTP\/1\.1 408 Request Timeout\r\n/)
-    expect(problemIn(answer)).toMatchObject({ status: 408, ...INVALID_REQUEST })
-    expect(answer).toContain('content-type: application/problem+json'.replace('content-type', 'Content-Type'))
+    expect(problemIn(answer)).toMatchObject({ status: 408, code: 'TOO_SLOW' })
+    expect(answer).toContain('content-type: application/problem+json')
     expect(await server.stored()).toEqual([])
   })
 
@@ -342,7 +342,7 @@ describe('connections that misbehave', () => {
   it('headers that are too large get 431', async () => {
     const answer = await raw(`GET /livez HTTP/1.1\r\nhost: x\r\nx-long: ${'a'.repeat(40_000)}\r\n\r\n`)
     expect(answer).toMatch(/^HTTP\/1\.1 431 /)
-    expect(problemIn(answer)).toMatchObject({ status: 431, ...INVALID_REQUEST })
+    expect(problemIn(answer)).toMatchObject({ status: 431, code: 'HEADERS_TOO_LARGE' })
   })
 })
 

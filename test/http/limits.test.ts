@@ -1,101 +1,225 @@
-import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { HttpDeps } from '../../src/http/deps.ts'
 import { MAX_OPEN_BYTES } from '../../src/http/records/body.ts'
 import { until } from '../support/wait.ts'
+import { openRaw, type RawConnection, type RawRequest, writeAll } from './hostile-client.ts'
 import { type ServerUnderTest, startServer } from './server-under-test.ts'
 
 const HASH = 'ab'.repeat(32)
+const JSON_TYPE = 'application/json'
+const OCTETS = 'application/octet-stream'
 
 let server: ServerUnderTest
-let sockets: Socket[]
+let connections: RawConnection[]
 beforeEach(async () => {
-  sockets = []
+  connections = []
   server = await startServer()
 })
 afterEach(async () => {
-  for (const socket of sockets) socket.destroy()
+  for (const { socket } of connections) socket.destroy()
   await server.close()
 })
 
-/** A request that stops in the middle of its body; what is answered gathers in `answer`. */
-async function begin(path: string, options: { type: string; length: number; key?: string; body: string }) {
-  const { hostname, port } = new URL(server.url)
-  const socket = connect(Number(port), hostname)
-  sockets.push(socket)
-  const request = { socket, answer: '' }
-  socket.setEncoding('utf8').on('data', (text) => {
-    request.answer += text
-  })
-  socket.on('error', () => socket.destroy())
-  const key = options.key === undefined ? '' : `authorization: Bearer ${options.key}\r\n`
-  socket.write(
-    `POST ${path} HTTP/1.1\r\nhost: x\r\n${key}content-type: ${options.type}\r\ncontent-length: ${options.length}\r\n\r\n${options.body}`,
-  )
-  return request
+async function restart(options: Parameters<typeof startServer>[0]): Promise<void> {
+  await server.close()
+  server = await startServer(options)
 }
 
-const post = (path: string, body: string, key: string | null = null) =>
-  server.call(path, { method: 'POST', body, key, headers: { 'content-type': 'application/json' } })
+/** A request that stops in the middle of its body. */
+async function begin(
+  request: RawRequest & { body?: Buffer | string; from?: string },
+): Promise<RawConnection> {
+  const connection = await openRaw(server.url, request.from)
+  connections.push(connection)
+  connection.head(request)
+  if (request.body) await writeAll(connection.socket, Buffer.from(request.body))
+  return connection
+}
 
-describe('bodies that strangers begin and do not end', () => {
-  it('fill the room of the open calls, and none of ingest', async () => {
+const post = (path: string, body: string | Buffer, key: string | null = null, type = JSON_TYPE) =>
+  server.call(path, { method: 'POST', body, key, headers: { 'content-type': type } })
+
+/** By the time that a request is answered, the server has read what came before it on other connections. */
+const caughtUp = async () => expect((await server.call('/livez')).status).toBe(200)
+
+describe('bodies that are announced and do not come', () => {
+  it('refuse nobody: room is for what is held', async () => {
     const key = await server.key('ingest')
-    for (let n = 0; n < 40; n++) {
-      const path = n % 2 === 0 ? '/v1/verify' : '/v1/receipts'
-      await begin(path, { type: 'application/json', length: MAX_OPEN_BYTES, body: '{' })
+    for (let n = 0; n < 64; n++) {
+      await begin({ path: '/v1/records', type: OCTETS, key, length: 32 * 1024 * 1024, body: 'x' })
     }
-    await until(() => sockets.filter((socket) => socket.bytesRead > 0).length === 8, {
-      what: 'the refusals of those for whom there is no room',
+    for (let n = 0; n < 64; n++) {
+      const path = n % 2 === 0 ? '/v1/verify' : '/v1/receipts'
+      await begin({ path, type: JSON_TYPE, length: MAX_OPEN_BYTES, body: '{' })
+    }
+    await caughtUp()
+    expect((await post('/v1/verify', `{"hash":"${HASH}"}`)).status).toBe(200)
+    expect((await post('/v1/receipts', `{"hashes":["${HASH}"]}`)).status).toBe(200)
+    for (const pushing of [key, await server.key('ingest')]) {
+      const pushed = await post('/v1/records', Buffer.alloc(32 * 1024 * 1024, 1), pushing, OCTETS)
+      expect(pushed.status).toBe(202)
+    }
+    expect(connections.filter(({ answer }) => answer() !== '')).toEqual([])
+  })
+})
+
+describe('bodies that are held and do not end', () => {
+  it('use up the share of their key, and of no other', async () => {
+    const bodyLimitBytes = 64 * 1024
+    await restart({ settings: { bodyLimitBytes } })
+    const key = await server.key('ingest')
+    const held = Buffer.alloc(bodyLimitBytes - 1)
+    for (let n = 0; n < 8; n++) {
+      await begin({ path: '/v1/records', type: OCTETS, key, length: bodyLimitBytes, body: held })
+    }
+    const refused = await until(() => connections.find(({ status }) => status() !== undefined), {
+      what: 'the refusal of what is beyond the share',
     })
-    expect((await post('/v1/verify', `{"hash":"${HASH}"}`)).status).toBe(503)
-    const octets = Buffer.alloc(32 * 1024 * 1024, 1)
-    const pushed = await server.call('/v1/records', {
-      method: 'POST',
-      body: octets,
-      key,
-      headers: { 'content-type': 'application/octet-stream' },
-    })
-    expect(pushed.status).toBe(202)
+    expect(refused.status()).toBe(503)
+    expect(refused.answer()).toMatch(/^retry-after: 2\r$/m)
+    expect(refused.answer()).toContain('"code":"OVERLOADED"')
+    const other = await post('/v1/records', Buffer.alloc(bodyLimitBytes), await server.key('ingest'), OCTETS)
+    expect(other.status).toBe(202)
+    for (const { socket } of connections) socket.destroy()
+    await until(
+      async () => (await post('/v1/records', Buffer.alloc(bodyLimitBytes), key, OCTETS)).status === 202,
+      {
+        what: 'room for the first key',
+      },
+    )
   })
 
-  it('may announce no more than all other bodies, where that is less than a mebibyte', async () => {
-    await server.close()
-    server = await startServer({ settings: { bodyLimitBytes: 2048 } })
-    const refused = await post('/v1/verify', JSON.stringify({ record: 'x'.repeat(4096) }))
-    expect(refused.status).toBe(413)
+  it('of strangers use up the share of their address, and of no other', async () => {
+    await restart({ settings: { bodyLimitBytes: 1024 } })
+    const body = Buffer.alloc(1023, ' ')
+    for (let n = 0; n < 140; n++) await begin({ path: '/v1/verify', type: JSON_TYPE, length: 1024, body })
+    await until(() => connections.some(({ status }) => status() === 503), { what: 'the refusals' })
+    const other = await begin({ path: '/v1/verify', type: JSON_TYPE, length: 1024, body, from: '127.0.0.2' })
+    other.socket.write('x')
+    await until(() => other.status(), { what: 'the answer to another address' })
+    expect(other.status()).toBe(400)
   })
 
-  it('may announce no more than a mebibyte; 1,000 hashes are far less', async () => {
+  it('may be no larger than 128 KiB where no key is needed; 1,000 hashes are far less', async () => {
     const refused = await post('/v1/verify', JSON.stringify({ record: 'x'.repeat(MAX_OPEN_BYTES) }))
     expect(refused.status).toBe(413)
     expect(await refused.json()).toMatchObject({ code: 'PAYLOAD_TOO_LARGE' })
-    const many = await post('/v1/receipts', JSON.stringify({ hashes: Array(1_000).fill(HASH) }))
+    const many = await post(
+      '/v1/receipts',
+      JSON.stringify({ hashes: Array(1_000).fill(`0x${HASH}`) }, null, 2),
+    )
     expect(many.status).toBe(200)
     await many.text()
+    await restart({ settings: { bodyLimitBytes: 2048 } })
+    expect((await post('/v1/verify', JSON.stringify({ record: 'x'.repeat(4096) }))).status).toBe(413)
+  })
+})
+
+describe('a least rate', () => {
+  const leastRate = { bytes: 4_000, windowMs: 400 }
+
+  it.each([
+    { path: '/v1/records', type: JSON_TYPE },
+    { path: '/v1/records', type: OCTETS },
+    { path: '/v1/records', type: 'application/x-ndjson' },
+    { path: '/v1/verify', type: JSON_TYPE },
+    { path: '/v1/receipts', type: JSON_TYPE },
+    { path: '/v1/nowhere', type: JSON_TYPE },
+    { path: '/livez', type: JSON_TYPE, method: 'GET' },
+  ])('ends a $type body that trickles to $path', async ({ path, type, method = 'POST' }) => {
+    await restart({ settings: { leastRate } })
+    const key = path === '/v1/records' ? await server.key('ingest') : undefined
+    const connection = await begin({ method, path, type, key, length: 200 })
+    const trickle = setInterval(() => connection.socket.write(' '), 20)
+    try {
+      await Promise.race([
+        connection.closed,
+        until(() => connection.status() === 408, { what: 'the end of it', within: 8_000 }),
+      ])
+    } finally {
+      clearInterval(trickle)
+    }
+    if (method === 'POST' && path !== '/v1/nowhere') {
+      expect(connection.answer()).toContain('"code":"TOO_SLOW"')
+      expect(connection.answer()).toMatch(/^connection: close\r$/im)
+    }
+  })
+
+  it('tells how far NDJSON came', async () => {
+    await restart({ settings: { leastRate } })
+    const key = await server.key('ingest')
+    const connection = await begin({ path: '/v1/records', type: 'application/x-ndjson', key, body: '' })
+    connection.socket.write(`${(67 * 2).toString(16)}\r\n${`"${HASH}"\n`.repeat(2)}\r\n`)
+    await until(() => connection.status(), { what: 'an answer' })
+    expect(connection.status()).toBe(408)
+    expect(connection.answer()).toMatch(/"line":3,"accepted":2/)
+    expect(await server.stored()).toHaveLength(2)
+  })
+
+  it('lets a body go on that keeps to it', async () => {
+    await restart({ settings: { leastRate: { bytes: 1_000, windowMs: 300 } } })
+    const key = await server.key('ingest')
+    const connection = await begin({ path: '/v1/records', type: OCTETS, key, length: 32 * 1_000 })
+    const piece = Buffer.alloc(800, 1)
+    let sent = 0
+    const timer = setInterval(() => {
+      if (sent === 40) clearInterval(timer)
+      else connection.socket.write(piece)
+      sent++
+    }, 30)
+    await until(() => connection.status(), { what: 'an answer' })
+    expect(connection.status()).toBe(202)
+  })
+})
+
+describe('a record', () => {
+  const tooLong = (bytes: number) => JSON.stringify('x'.repeat(bytes - 1))
+
+  it.each([
+    ['alone', (bytes: number) => `{"record":${tooLong(bytes)}}`, JSON_TYPE, {}],
+    ['among records', (bytes: number) => `{"records":[1,${tooLong(bytes)}]}`, JSON_TYPE, { index: 1 }],
+    [
+      'in a line',
+      (bytes: number) => `{"record":1}\n{"record":${tooLong(bytes)}}\n`,
+      'application/x-ndjson',
+      { line: 2 },
+    ],
+  ])('%s may have as many bytes as the limit says, and no more', async (_name, body, type, where) => {
+    await restart({ settings: { recordLimitBytes: 2_000 } })
+    const key = await server.key('ingest')
+    expect((await post('/v1/records', body(1_999), key, type)).status).toBe(202)
+    const refused = await post('/v1/records', body(2_000), key, type)
+    expect(refused.status).toBe(413)
+    expect(await refused.json()).toMatchObject({ code: 'PAYLOAD_TOO_LARGE', ...where })
+  })
+
+  it('is measured in UTF-8, blanks included', async () => {
+    await restart({ settings: { recordLimitBytes: 2_000 } })
+    const key = await server.key('ingest')
+    const refused = await post('/v1/records', `{"record":"${'é'.repeat(1_000)}"}`, key)
+    expect(refused.status).toBe(413)
+    expect((await post('/v1/records', `{"record":"${'é'.repeat(999)}"}`, key)).status).toBe(202)
+    expect((await post('/v1/records', `{"record":[${' '.repeat(2_000)}]}`, key)).status).toBe(413)
   })
 })
 
 describe('NDJSON', () => {
-  it('takes room by its length, so that hundreds of short bodies may arrive at once', async () => {
+  it('takes room by what it holds, so that hundreds of bodies may arrive at once', async () => {
     const key = await server.key('ingest')
     const line = `"${HASH}"\n`
-    const requests = await Promise.all(
-      Array.from({ length: 300 }, () =>
-        begin('/v1/records', {
-          type: 'application/x-ndjson',
-          length: line.length,
-          key,
-          body: line.slice(0, 9),
-        }),
-      ),
-    )
-    // Asked once all of them are known to be under way: the server takes connections in their order.
-    expect((await server.call('/livez')).status).toBe(200)
-    for (const { socket } of requests) socket.write(line.slice(9))
-    await until(() => requests.every(({ answer }) => answer !== ''), { what: 'all answers' })
-    expect(new Set(requests.map(({ answer }) => answer.slice(9, 12)))).toEqual(new Set(['202']))
+    for (let n = 0; n < 300; n++) {
+      await begin({
+        path: '/v1/records',
+        type: 'application/x-ndjson',
+        length: line.length,
+        key,
+        body: line.slice(0, 9),
+      })
+    }
+    await caughtUp()
+    for (const { socket } of connections) socket.write(line.slice(9))
+    await until(() => connections.every(({ status }) => status() !== undefined), { what: 'all answers' })
+    expect(new Set(connections.map(({ status }) => status()))).toEqual(new Set([202]))
     expect(await server.stored()).toHaveLength(300)
   })
 })
@@ -110,47 +234,42 @@ describe('readers of many receipts', () => {
     },
   }
   const body = JSON.stringify({ hashes: [HASH] })
-  const read = () => begin('/v1/receipts', { type: 'application/json', length: body.length, body })
+  /** Asks, and reads no more than the beginning of the answer. */
+  const ask = async (from: string) => {
+    const reader = await begin({ path: '/v1/receipts', type: JSON_TYPE, length: body.length, body, from })
+    reader.socket.once('data', () => reader.socket.pause())
+    return reader
+  }
+  /** Sixteen readers of two addresses, which is as many as there are slots. */
+  const sixteen = async () => [
+    ...(await Promise.all(Array.from({ length: 12 }, () => ask('127.0.0.2')))),
+    ...(await Promise.all(Array.from({ length: 3 }, () => ask('127.0.0.3')))),
+  ]
+  const isServed = async () => {
+    const answer = await post('/v1/receipts', body)
+    await answer.body?.cancel()
+    return answer.status === 200
+  }
 
-  it('are sixteen at once; more are told to come back, and may when one has left', async () => {
-    await server.close()
-    server = await startServer({ replace: { prover: endless } })
-    const readers = await Promise.all(Array.from({ length: 16 }, read))
-    await until(() => readers.every(({ answer }) => answer !== ''), { what: 'their answers' })
-    for (const { socket } of readers) socket.pause()
-    const refused = await post('/v1/receipts', body)
-    expect(refused.status).toBe(503)
-    expect(refused.headers.get('retry-after')).toBe('2')
-    expect(await refused.json()).toMatchObject({ code: 'OVERLOADED' })
-    readers[0]!.socket.destroy()
-    await until(
-      async () => {
-        const answer = await post('/v1/receipts', body)
-        await answer.body?.cancel()
-        return answer.status === 200
-      },
-      { what: 'a place' },
-    )
+  it('of one address leave slots to others', async () => {
+    await restart({ replace: { prover: endless } })
+    const greedy = await Promise.all(Array.from({ length: 14 }, () => ask('127.0.0.2')))
+    await until(() => greedy.every(({ status }) => status() !== undefined), { what: 'their answers' })
+    expect(greedy.filter(({ status }) => status() === 200)).toHaveLength(12)
+    const refused = greedy.find(({ status }) => status() === 503)
+    expect(refused!.answer()).toMatch(/^retry-after: 2\r$/m)
+    expect(await isServed()).toBe(true)
   })
 
-  it('that read no more are cut off, and their places are free', async () => {
-    await server.close()
-    server = await startServer({ replace: { prover: endless }, settings: { readerStallMs: 300 } })
-    const readers = await Promise.all(Array.from({ length: 16 }, read))
-    await until(() => readers.every(({ answer }) => answer !== ''), { what: 'their answers' })
-    for (const { socket } of readers) socket.pause()
-    await until(
-      async () => {
-        const answer = await post('/v1/receipts', body)
-        await answer.body?.cancel()
-        return answer.status === 200
-      },
-      { what: 'a place' },
-    )
+  it('that read too slowly are cut off, and their slots are free', async () => {
+    await restart({ replace: { prover: endless }, settings: { leastRate: { bytes: 10_000, windowMs: 300 } } })
+    const readers = await sixteen()
+    await until(() => readers.every(({ answer }) => answer() !== ''), { what: 'their answers' })
+    await until(isServed, { what: 'a slot' })
+    expect(await server.metrics()).toMatch(/holdfast_http_slow_clients_total\{direction="out"\} [1-9]/)
   })
 
-  it('that leave before their first answer take no place with them', async () => {
-    await server.close()
+  it('that leave before their first answer take no slot with them', async () => {
     let asked = 0
     let open: () => void = () => {}
     const gate = new Promise<void>((resolve) => {
@@ -164,20 +283,15 @@ describe('readers of many receipts', () => {
         yield { hash: `0x${HASH}`, status: 'sealed' }
       },
     }
-    server = await startServer({ replace: { prover: slow } })
-    const readers = await Promise.all(Array.from({ length: 16 }, read))
-    await until(() => asked === 16, { what: 'all of them' })
+    await restart({ replace: { prover: slow } })
+    const readers = await sixteen()
+    await until(() => asked === 15, { what: 'all of them' })
     expect((await post('/v1/receipts', body)).status).toBe(503)
-    await Promise.all(
-      readers.map(({ socket }) => {
-        socket.destroy()
-        return once(socket, 'close')
-      }),
-    )
-    // By the time that a later request is answered, the server has seen the end of those connections.
-    expect((await server.call('/livez')).status).toBe(200)
+    for (const { socket } of readers) socket.destroy()
+    await Promise.all(readers.map(({ closed }) => closed))
+    await caughtUp()
     open()
-    const answers = await Promise.all(Array.from({ length: 16 }, () => post('/v1/receipts', body)))
-    expect(answers.map(({ status }) => status)).toEqual(Array(16).fill(200))
+    const answers = await Promise.all(Array.from({ length: 12 }, () => post('/v1/receipts', body)))
+    expect(answers.map(({ status }) => status)).toEqual(Array(12).fill(200))
   })
 })

@@ -3,7 +3,9 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { HoldfastError } from '../../src/core/errors.ts'
 import { recordHash } from '../../src/core/record-hash.ts'
-import { createNdjsonDecoder, MAX_LINE_BYTES } from '../../src/http/records/ndjson.ts'
+import { createNdjsonDecoder } from '../../src/http/records/ndjson.ts'
+
+const RECORD_LIMIT = 256 * 1024
 
 type Line = { text: string; hash: Buffer | null }
 
@@ -37,7 +39,7 @@ function decode(bytes: Buffer, sizes: readonly number[], hashesPerSlice = 3) {
       hashes.push(Buffer.from(slice.hashes.subarray(at, at + 32)))
     }
   }
-  const decoder = createNdjsonDecoder({ hashesPerSlice, onSlice: take })
+  const decoder = createNdjsonDecoder({ hashesPerSlice, recordLimitBytes: RECORD_LIMIT, onSlice: take })
   let error: HoldfastError | undefined
   try {
     let at = 0
@@ -122,7 +124,7 @@ it('tells the place within the body, and refuses bytes that are not UTF-8', () =
 })
 
 it('refuses a line that is too long as soon as it is, also when it never ends', () => {
-  const long = Buffer.from(`"${'a'.repeat(MAX_LINE_BYTES)}"`)
+  const long = Buffer.from(`"${'a'.repeat(RECORD_LIMIT + 64)}"`)
   for (const body of [long, Buffer.concat([long, Buffer.from('\n')])]) {
     const { error } = decode(body, [65_536])
     expect(error).toMatchObject({ code: 'PAYLOAD_TOO_LARGE', context: { line: 1 } })

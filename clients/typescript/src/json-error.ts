@@ -1,4 +1,4 @@
-import type { JsonCursor } from './json-reader.ts'
+import type { JsonCursor } from './json-tokens.ts'
 
 /** `syntax`: not JSON. `content`: JSON without a canonical form. `size`: longer than the caller allows. */
 export type JsonFault = 'syntax' | 'content' | 'size'

@@ -4,33 +4,31 @@ import type { FastifyInstance } from 'fastify'
 import { HoldfastError } from '../../core/errors.ts'
 import { parseHash, toHex } from '../../core/hash.ts'
 import type { Logger } from '../../core/ports.ts'
-import { recordHash } from '../../core/record-hash.ts'
 import { describeUnsearched, type ReceiptOutcome, type Unknown } from '../../prove/prover.ts'
 import type { VerifyResult } from '../../verify/verify-receipt.ts'
 import type { Auth } from '../auth.ts'
+import { clientOf } from '../client-of.ts'
 import type { HttpDeps } from '../deps.ts'
-import { createPlaces } from '../places.ts'
 import { jsonBytes } from '../records/content-types.ts'
-import { onlyKey, parseHashList, parseJsonBody } from '../records/parse-items.ts'
+import { parseHashList, parseQuestion } from '../records/parse-items.ts'
 import { RECEIPT_SCHEMA, RECEIPTS_SCHEMA, RECORD_SCHEMA, VERIFY_SCHEMA } from '../schemas.ts'
+import { createSlots } from '../slots.ts'
+import type { Turns } from '../turns.ts'
 
 const MAX_RECEIPTS = 1_000
 /** Each asks the database again and again for as long as its reader reads. */
 const READERS_AT_ONCE = 16
-/** A reader of many receipts that takes none for this long is cut off. */
-const READER_STALL_MS = 30_000
 /** Verifying asks RPC endpoints on the caller's behalf, so few at a time. */
 const VERIFIES_AT_ONCE = 16
 const PENDING_RETRY_SECONDS = 5
 
 type HashParams = { Params: { hash: string } }
 
-export function registerReceipts(app: FastifyInstance, deps: HttpDeps & { auth: Auth }): void {
-  const { prover } = deps
+export function registerReceipts(app: FastifyInstance, deps: HttpDeps & { auth: Auth; turns: Turns }): void {
+  const { prover, turns } = deps
   const guard = deps.settings.publicReceipts ? {} : { onRequest: deps.auth.require('audit') }
-  const stallMs = deps.settings.readerStallMs ?? READER_STALL_MS
-  const readers = createPlaces(READERS_AT_ONCE, 'Too many receipts are being read at once; ask again.')
-  const verifiers = createPlaces(VERIFIES_AT_ONCE, 'Too many receipts are being verified at once; ask again.')
+  const readers = createSlots(READERS_AT_ONCE, 'Too many receipts are being read at once; ask again.')
+  const verifiers = createSlots(VERIFIES_AT_ONCE, 'Too many receipts are being verified at once; ask again.')
 
   app.get<HashParams>('/v1/records/:hash', { ...guard, schema: RECORD_SCHEMA }, async (request) => {
     const hash = parseHash(request.params.hash)
@@ -53,23 +51,15 @@ export function registerReceipts(app: FastifyInstance, deps: HttpDeps & { auth: 
   )
 
   app.post('/v1/receipts', { ...guard, schema: RECEIPTS_SCHEMA, ...unvalidated }, async (request, reply) => {
+    await turns.take()
     const hashes = parseHashList(jsonBytes(request.body), MAX_RECEIPTS)
-    const leave = readers.take()
+    const leave = readers.take(clientOf(request))
     const answers = prover.receipts(hashes)
     try {
       // The first answer before the status line, so that a database that is away is a 503 and not a broken stream.
       const first = await answers.next()
-      const stall = setTimeout(() => reply.raw.destroy(), stallMs)
-      const lines = Readable.from(
-        linesOf(first, answers, { logger: deps.logger, onLine: () => stall.refresh() }),
-        {
-          objectMode: false,
-        },
-      )
-      lines.once('close', () => {
-        clearTimeout(stall)
-        leave()
-      })
+      const lines = Readable.from(linesOf(first, answers, deps.logger), { objectMode: false })
+      lines.once('close', leave)
       reply.header('content-type', 'application/x-ndjson; charset=utf-8')
       return reply.send(lines)
     } catch (error) {
@@ -79,11 +69,12 @@ export function registerReceipts(app: FastifyInstance, deps: HttpDeps & { auth: 
   })
 
   app.post('/v1/verify', { ...guard, schema: VERIFY_SCHEMA, ...unvalidated }, async (request) => {
-    const [kind, value] = onlyKey(parseJsonBody(jsonBytes(request.body)), ['receipt', 'hash', 'record'])
-    const leave = verifiers.take()
+    await turns.take()
+    const question = parseQuestion(jsonBytes(request.body), deps.settings.recordLimitBytes)
+    const leave = verifiers.take(clientOf(request))
     try {
-      if (kind === 'receipt') return await deps.verify(value)
-      const hash = kind === 'hash' ? parseHash(value) : recordHash(value)
+      if ('receipt' in question) return await deps.verify(question.receipt)
+      const { hash } = question
       const found = await prover.receipt(hash)
       if (found.kind === 'receipt') return await deps.verify(found.receipt)
       return notProven(hash, found)
@@ -108,11 +99,10 @@ function whereSought(unsearched: Unknown['unsearched']): string {
 async function* linesOf<T>(
   first: IteratorResult<T>,
   rest: AsyncIterator<T>,
-  { logger, onLine }: { logger: Logger; onLine(): void },
+  logger: Logger,
 ): AsyncGenerator<Buffer> {
   try {
     for (let next = first; !next.done; next = await rest.next()) {
-      onLine()
       yield Buffer.from(`${JSON.stringify(next.value)}\n`)
     }
   } catch (error) {

@@ -1,86 +1,47 @@
 import { isUtf8 } from 'node:buffer'
-import type { IncomingMessage } from 'node:http'
 import { HoldfastError } from '../../core/errors.ts'
+import type { GatheringRequest } from '../connections/request.ts'
+import type { Hold } from '../uploads.ts'
+import { growingBuffer } from './growing-buffer.ts'
 
-/** JSON bodies and lines are parsed at once, on the event loop, so they are held to less than octets. */
+/** JSON bodies are parsed on the event loop, so they are held to less than octets. */
 export const MAX_JSON_BYTES = 8 * 1024 * 1024
 /** Bodies of calls that may need no key; 1,000 hashes are 70 kB, a receipt is some 10 kB. */
-export const MAX_OPEN_BYTES = 1024 * 1024
-
-/** Bytes of bodies that are arriving now, all requests together. */
-export type UploadBudget = {
-  /** @returns OVERLOADED, and takes nothing, when there would be too many; null otherwise */
-  take(bytes: number): HoldfastError | null
-  give(bytes: number): void
-}
-
-/** Refuses bodies over a total, so that many slow uploads cannot fill the memory. */
-export function createUploadBudget(limitBytes: number): UploadBudget {
-  let taken = 0
-  return {
-    take(bytes) {
-      if (taken > 0 && taken + bytes > limitBytes) {
-        return new HoldfastError('OVERLOADED', 'Too many uploads at once; send this again.', {
-          retryAfter: 2,
-        })
-      }
-      taken += bytes
-      return null
-    },
-    give(bytes) {
-      taken -= bytes
-    },
-  }
-}
+export const MAX_OPEN_BYTES = 128 * 1024
 
 /**
- * Reads a body to its end as one buffer. With a Content-Length the bytes are copied once, into a buffer of that size.
- * @param done called once: with the body, or with PAYLOAD_TOO_LARGE, OVERLOADED, or the error of a connection that ended early
+ * Reads a body to its end as one buffer, copied as it comes into a block that grows with it.
+ * @param limits.hold charged for the block; released by whoever gave it
+ * @param done called once: with the body, or with PAYLOAD_TOO_LARGE, OVERLOADED, or the error of a body that broke off
  */
 export function readBody(
-  stream: IncomingMessage,
-  limits: { bytes: number; budget: UploadBudget },
+  request: GatheringRequest,
+  limits: { bytes: number; hold: Hold },
   done: (error: Error | null, body?: Buffer) => void,
 ): void {
-  const announced = Number(stream.headers['content-length'] ?? Number.NaN)
-  let held = Number.isNaN(announced) ? 0 : announced
-  const refused = announced > limits.bytes ? tooLarge(limits.bytes) : limits.budget.take(held)
-  if (refused !== null) {
-    done(refused)
+  const announced = Number(request.headers['content-length'] ?? Number.NaN)
+  const fault = announced > limits.bytes ? tooLarge(limits.bytes) : request.bodyFault
+  if (fault !== undefined) {
+    done(fault)
     return
   }
-  let whole: Buffer | undefined
-  const parts: Buffer[] = []
-  let length = 0
+  const body = growingBuffer(Number.isNaN(announced) ? limits.bytes : announced)
 
   const end = (error: Error | null) => {
-    stream.off('data', onData).off('end', onEnd).off('error', end).off('close', onClose)
-    limits.budget.give(held)
+    request.off('data', onData).off('end', onEnd).off('error', end).off('close', onClose)
     if (error !== null) done(error)
-    else if (whole !== undefined) done(null, whole.subarray(0, length))
-    else done(null, parts.length === 1 ? parts[0] : Buffer.concat(parts, length))
+    else done(null, body.bytes())
   }
-  const onData = (chunk: Buffer) => {
-    const before = length
-    length += chunk.length
-    if (length > limits.bytes) return end(tooLarge(limits.bytes))
-    if (Number.isNaN(announced)) {
-      const overBudget = limits.budget.take(chunk.length)
-      if (overBudget !== null) return end(overBudget)
-      held += chunk.length
-      parts.push(chunk)
-    } else if (whole === undefined && length === announced && before === 0) {
-      parts.push(chunk)
-    } else {
-      whole ??= Buffer.allocUnsafeSlow(announced)
-      chunk.copy(whole, before)
-    }
+  const onData = (piece: Buffer) => {
+    if (!body.append(piece)) return end(tooLarge(limits.bytes))
+    const overBudget = limits.hold.set(body.capacity())
+    if (overBudget !== undefined) end(overBudget)
   }
   const onEnd = () => end(null)
   const onClose = () => {
     end(Object.assign(new Error('connection closed before the body was complete'), { code: 'ECONNRESET' }))
   }
-  stream.on('data', onData).on('end', onEnd).on('error', end).on('close', onClose)
+  request.on('data', onData).on('end', onEnd).on('error', end).on('close', onClose)
 }
 
 function tooLarge(bytes: number): HoldfastError {

@@ -1,14 +1,24 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import { HoldfastError } from '../../core/errors.ts'
-import { MAX_JSON_BYTES, readBody, type UploadBudget } from './body.ts'
+import { clientOf } from '../client-of.ts'
+import type { GatheringRequest } from '../connections/request.ts'
+import type { Hold, Uploads } from '../uploads.ts'
+import { MAX_JSON_BYTES, readBody } from './body.ts'
 import { outcomeOf } from './read-ahead.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What its body holds; released when the request is answered, or before. */
+    hold: Hold | null
+  }
+}
 
 /** A body as its content-type parser leaves it: raw bytes, or the stream itself for NDJSON. */
 export type Body =
   | { kind: 'json'; bytes: Buffer }
   | { kind: 'octets'; bytes: Buffer }
-  | { kind: 'ndjson'; stream: IncomingMessage }
+  | { kind: 'ndjson'; stream: GatheringRequest }
   | undefined
 
 export type ContentKind = NonNullable<Body>['kind']
@@ -23,27 +33,25 @@ const TYPES: Record<ContentKind, string> = {
 export function acceptBodies(
   app: FastifyInstance,
   kinds: readonly ContentKind[],
-  limits: { bodyLimitBytes: number; uploads: UploadBudget },
+  limits: { bodyLimitBytes: number; uploads: Uploads },
 ): void {
   app.removeAllContentTypeParsers()
   for (const kind of kinds) {
     const bytes = kind === 'json' ? Math.min(MAX_JSON_BYTES, limits.bodyLimitBytes) : limits.bodyLimitBytes
-    app.addContentTypeParser(TYPES[kind], (_request, stream, done) => {
-      const fault = faultOfHeaders(stream)
-      if (fault) done(fault)
-      else if (kind === 'ndjson') done(null, { kind, stream })
-      else {
-        const readAhead = outcomeOf(stream)
-        if (readAhead !== undefined) {
-          if ('error' in readAhead) done(readAhead.error)
-          else done(null, { kind, bytes: readAhead.body })
-          return
-        }
-        readBody(stream, { bytes, budget: limits.uploads }, (error, body) => {
-          if (error) done(error)
-          else done(null, { kind, bytes: body! })
-        })
-      }
+    app.addContentTypeParser(TYPES[kind], (request, payload, done) => {
+      const fault = faultOfHeaders(payload)
+      if (fault) return done(fault)
+      const readAhead = outcomeOf(payload)
+      if (readAhead !== undefined && 'error' in readAhead) return done(readAhead.error)
+      if (readAhead !== undefined) return done(null, { kind, bytes: readAhead.body })
+      const stream = payload as GatheringRequest
+      const hold = limits.uploads.hold(clientOf(request))
+      request.hold = hold
+      if (kind === 'ndjson') return done(null, { kind, stream })
+      readBody(stream, { bytes, hold }, (error, body) => {
+        if (error) done(error)
+        else done(null, { kind, bytes: body! })
+      })
     })
   }
   // Takes what no parser above takes, only to refuse it in words that name those.

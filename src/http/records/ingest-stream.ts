@@ -1,5 +1,7 @@
-import type { Readable } from 'node:stream'
 import { HoldfastError } from '../../core/errors.ts'
+import type { GatheringRequest } from '../connections/request.ts'
+import type { Turns } from '../turns.ts'
+import type { Hold } from '../uploads.ts'
 import { createNdjsonDecoder, type Slice } from './ndjson.ts'
 
 /** What of a stream is durably stored; `receivedAtMs` is that of its last slice, `only` its hash if there was but one. */
@@ -7,16 +9,6 @@ export type StreamOutcome = { accepted: number; receivedAtMs: number; only?: Uin
 
 const HASHES_PER_SLICE = 16_384
 const SLICES_IN_FLIGHT = 4
-const DISCARDED_BYTES = 64 * 1024 * 1024
-
-const MOST_MEMORY_BYTES = (SLICES_IN_FLIGHT + 1) * HASHES_PER_SLICE * 32
-/** The text itself, and the hashes: a shortest line, `{"record":1}` and a line feed, makes 32 bytes out of 13. */
-const MEMORY_PER_BYTE = 4
-
-/** Most bytes that one stream holds in memory, by its Content-Length where that is known. */
-export function streamMemoryBytes(contentLength: number | undefined): number {
-  return Math.min(MOST_MEMORY_BYTES, (contentLength ?? Infinity) * MEMORY_PER_BYTE)
-}
 
 /**
  * Stores the hashes of an NDJSON body while it arrives. The body is read no faster than it is stored: with a few slices
@@ -26,8 +18,14 @@ export function streamMemoryBytes(contentLength: number | undefined): number {
  *   as well; sending it again only adds leaves.
  */
 export async function ingestStream(
-  body: Readable,
-  options: { push(hashes: Uint8Array): Promise<number>; contentLength?: number | undefined },
+  body: GatheringRequest,
+  options: {
+    push(hashes: Uint8Array): Promise<number>
+    recordLimitBytes: number
+    turns: Turns
+    /** What the stream holds in memory is charged here. */
+    hold: Hold
+  },
 ): Promise<StreamOutcome> {
   const underWay: { slice: Slice; stored: Promise<number | Error> }[] = []
   let accepted = 0
@@ -38,7 +36,8 @@ export async function ingestStream(
     underWay.push({ slice, stored: options.push(slice.hashes).catch(asError) })
   }
   const decoder = createNdjsonDecoder({
-    hashesPerSlice: Math.min(HASHES_PER_SLICE, 1 + Math.floor((options.contentLength ?? Infinity) / 67)),
+    hashesPerSlice: HASHES_PER_SLICE,
+    recordLimitBytes: options.recordLimitBytes,
     onSlice,
   })
 
@@ -55,43 +54,36 @@ export async function ingestStream(
   }
 
   /** Stores what is decoded, in full slices or not. */
-  async function finish(): Promise<void> {
+  async function finish(fault?: HoldfastError): Promise<void> {
     const rest = decoder.rest()
     if (rest) onSlice(rest)
     await settle(0)
+    if (fault) throw stoppedAt(fault, fault.context.line ?? decoder.line() + 1, accepted)
+  }
+
+  const charge = (): HoldfastError | undefined => {
+    let held = decoder.held()
+    for (const { slice } of underWay) held += slice.hashes.length
+    return options.hold.set(held)
   }
 
   try {
+    if (body.bodyFault) throw body.bodyFault
     // Leaving a plain for-await would destroy the stream, and with it the socket that the answer needs.
     for await (const chunk of body.iterator({ destroyOnReturn: false })) {
-      const fault = faultIn(() => decoder.push(chunk as Buffer))
-      if (fault) {
-        await finish()
-        throw stoppedAt(fault, fault.context.line ?? 0, accepted)
-      }
+      await options.turns.take()
+      const fault = faultIn(() => decoder.push(chunk as Buffer)) ?? charge()
+      if (fault) await finish(fault)
       await settle(SLICES_IN_FLIGHT)
     }
   } catch (error) {
-    discard(body)
+    // A fault of the stream itself, such as one that came too slowly: its lines up to there are stored.
+    if (error === body.bodyFault && error instanceof HoldfastError) await finish(error)
     throw error
   }
-  const fault = faultIn(() => decoder.end())
-  await finish()
-  if (fault) throw stoppedAt(fault, fault.context.line ?? 0, accepted)
+  await finish(faultIn(() => decoder.end()))
   if (accepted === 0) throw new HoldfastError('EMPTY', 'The body has no line with a hash or a record.')
   return { accepted, receivedAtMs, ...(accepted === 1 && { only: lastSlice! }) }
-}
-
-/**
- * Reads what is left of a body and throws it away, so that a client that is still sending gets to read the answer, and
- * the next request on its connection is found. One that goes on for too long is cut off.
- */
-function discard(body: Readable): void {
-  let left = DISCARDED_BYTES
-  body.on('data', (chunk: Buffer) => {
-    left -= chunk.length
-    if (left < 0) body.destroy()
-  })
 }
 
 function faultIn(run: () => void): HoldfastError | undefined {

@@ -1,15 +1,16 @@
 /** `POST /v1/records`: hashes in, an acknowledgement out once they are committed. */
-import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { HoldfastError } from '../../core/errors.ts'
 import { HASH_BYTES, toHex } from '../../core/hash.ts'
 import type { Auth } from '../auth.ts'
+import type { GatheringRequest } from '../connections/request.ts'
 import type { HttpDeps } from '../deps.ts'
 import { INGEST_SCHEMA } from '../schemas.ts'
+import type { Turns } from '../turns.ts'
+import type { Uploads } from '../uploads.ts'
 import { type Acknowledgement, JSON_TYPE } from './acknowledgement.ts'
-import type { UploadBudget } from './body.ts'
 import { acceptBodies, type Body, unsupported } from './content-types.ts'
-import { ingestStream, streamMemoryBytes } from './ingest-stream.ts'
+import { ingestStream } from './ingest-stream.ts'
 import { parseItems } from './parse-items.ts'
 
 const KINDS = ['json', 'ndjson', 'octets'] as const
@@ -17,9 +18,10 @@ const KINDS = ['json', 'ndjson', 'octets'] as const
 /** @param app a scope of its own: it takes bodies that no other route takes */
 export function registerRecords(
   app: FastifyInstance,
-  deps: HttpDeps & { auth: Auth; uploads: UploadBudget; acknowledgement: Acknowledgement },
+  deps: HttpDeps & { auth: Auth; uploads: Uploads; turns: Turns; acknowledgement: Acknowledgement },
 ): void {
-  const { intake, uploads, acknowledgement } = deps
+  const { intake, uploads, turns, acknowledgement } = deps
+  const { recordLimitBytes } = deps.settings
 
   acceptBodies(app, KINDS, { bodyLimitBytes: deps.settings.bodyLimitBytes, uploads })
 
@@ -40,39 +42,31 @@ export function registerRecords(
         { index: Math.floor(count) },
       )
     }
+    request.hold?.release()
     intake.push(request.source!.id, bytes).then(
       (receivedAtMs) => acknowledge(reply, count, receivedAtMs, onlyDigits(bytes)),
       (error) => reply.send(error),
     )
   }
 
-  function pushJson(request: FastifyRequest, reply: FastifyReply, body: Buffer): void {
-    const { kind, hashes } = parseItems(body)
+  async function pushJson(request: FastifyRequest, reply: FastifyReply, body: Buffer): Promise<void> {
+    const { kind, hashes } = await parseItems(body, { recordLimitBytes, turns })
+    request.hold?.release()
+    const receivedAtMs = await intake.push(request.source!.id, hashes)
     const digits = kind === 'records' ? undefined : onlyDigits(hashes)
     const members = kind === 'records' ? madeOf(hashes) : ''
-    intake.push(request.source!.id, hashes).then(
-      (receivedAtMs) => acknowledge(reply, hashes.length / HASH_BYTES, receivedAtMs, digits, members),
-      (error) => reply.send(error),
-    )
+    acknowledge(reply, hashes.length / HASH_BYTES, receivedAtMs, digits, members)
   }
 
-  async function pushStream(request: FastifyRequest, reply: FastifyReply, stream: IncomingMessage) {
-    const contentLength = lengthOf(stream)
-    const memory = streamMemoryBytes(contentLength)
-    const refused = uploads.take(memory)
-    if (refused) throw refused
-    try {
-      const sourceId = request.source!.id
-      const { accepted, receivedAtMs, only } = await ingestStream(stream, {
-        push: (hashes) => intake.push(sourceId, hashes),
-        contentLength,
-      })
-      acknowledge(reply, accepted, receivedAtMs, only ? onlyDigits(only) : undefined)
-    } catch (error) {
-      reply.send(error)
-    } finally {
-      uploads.give(memory)
-    }
+  async function pushStream(request: FastifyRequest, reply: FastifyReply, stream: GatheringRequest) {
+    const sourceId = request.source!.id
+    const { accepted, receivedAtMs, only } = await ingestStream(stream, {
+      push: (hashes) => intake.push(sourceId, hashes),
+      recordLimitBytes,
+      turns,
+      hold: request.hold!,
+    })
+    acknowledge(reply, accepted, receivedAtMs, only ? onlyDigits(only) : undefined)
   }
 
   app.post(
@@ -85,9 +79,10 @@ export function registerRecords(
     (request, reply) => {
       const body = request.body as Body
       if (body === undefined) throw unsupported(KINDS)
-      if (body.kind === 'json') pushJson(request, reply, body.bytes)
+      const refuse = (error: unknown) => reply.send(error)
+      if (body.kind === 'json') pushJson(request, reply, body.bytes).catch(refuse)
       else if (body.kind === 'octets') pushOctets(request, reply, body.bytes)
-      else pushStream(request, reply, body.stream).catch((error) => reply.send(error))
+      else pushStream(request, reply, body.stream).catch(refuse)
       // Nothing is returned: for a returned reply, Fastify listens to the response, at a tenth of a push's time.
     },
   )
@@ -104,9 +99,4 @@ function madeOf(hashes: Buffer): string {
 /** The digits of the hash when there is one alone. */
 function onlyDigits(hashes: Uint8Array): string | undefined {
   return hashes.length === HASH_BYTES ? toHex(hashes).slice(2) : undefined
-}
-
-function lengthOf(stream: IncomingMessage): number | undefined {
-  const length = stream.headers['content-length']
-  return length === undefined ? undefined : Number(length)
 }

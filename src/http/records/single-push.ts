@@ -51,6 +51,13 @@ export function createSinglePush(deps: {
     request.on('data', (chunk: Buffer) => {
       body = body === undefined ? chunk : Buffer.concat([body, chunk])
     })
+    request.on('error', (error) => {
+      // Nobody is there to be told when the connection broke.
+      if (request.destroyed) return
+      request.removeAllListeners('end')
+      leaveOutcome(request, { error })
+      fallback(request, response)
+    })
     request.on('end', () => {
       const digits = body === undefined ? undefined : singleHashDigits(body)
       if (digits === undefined) {
