@@ -1,7 +1,10 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
+import { testFiles } from './test/support/kinds.ts'
 
 const CLIENT_SOURCES = fileURLToPath(new URL('./clients/typescript/src/', import.meta.url))
+const { unit, integration } = testFiles()
+const seed = propertySeed()
 
 export default defineConfig({
   resolve: {
@@ -12,8 +15,15 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ['test/**/*.test.ts', 'clients/typescript/test/**/*.test.ts'],
-    globalSetup: ['test/support/global-setup.ts'],
+    projects: [
+      { extends: true, test: { name: 'unit', include: unit, isolate: false } },
+      {
+        extends: true,
+        test: { name: 'integration', include: integration, globalSetup: ['test/support/global-setup.ts'] },
+      },
+    ],
+    setupFiles: ['test/support/property-seed.ts'],
+    provide: { propertySeed: seed },
     // The counts that .ci/run closes with.
     reporters: ['default', 'json'],
     outputFile: { json: 'build/test-results.json' },
@@ -24,3 +34,15 @@ export default defineConfig({
     teardownTimeout: 30_000,
   },
 })
+
+/**
+ * One for every property test of the run, so that a failure can be repeated. Projects evaluate this file anew: the
+ * first evaluation decides.
+ */
+function propertySeed(): number {
+  if (process.env.FAST_CHECK_SEED === undefined) {
+    process.env.FAST_CHECK_SEED = String(Math.floor(Math.random() * 2 ** 31))
+    process.stdout.write(`property tests: FAST_CHECK_SEED=${process.env.FAST_CHECK_SEED} repeats them\n`)
+  }
+  return Number(process.env.FAST_CHECK_SEED)
+}

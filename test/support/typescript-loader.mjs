@@ -17,7 +17,9 @@ export async function load(url, context, next) {
   const file = fileURLToPath(url)
   const source = await readFile(file, 'utf8')
   // The source map names the file, so equal sources of two files are two entries.
-  const key = createHash('sha256').update(JSON.stringify([OPTIONS, file, source])).digest('hex')
+  const key = createHash('sha256')
+    .update(JSON.stringify([OPTIONS, file, source]))
+    .digest('hex')
   const cached = new URL(`${key}.js`, CACHE)
   const text = await readFile(cached, 'utf8').catch(() => undefined)
   return { format: 'module', source: text ?? (await transpile(file, source, cached)), shortCircuit: true }
