@@ -1,4 +1,4 @@
-import { asStoreError } from '../store/connection/unavailable.ts'
+import { asStoreError } from '../store/connection/failures.ts'
 import type { AnchorContext } from './context.ts'
 import { isEndpointFault } from './rpc/faults.ts'
 

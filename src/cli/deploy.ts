@@ -9,13 +9,15 @@ import { type Logger, systemClock } from '../core/ports.ts'
 import { createLogger } from '../ops/logger.ts'
 import { openDatabase, type Pool } from '../store/connection/database.ts'
 import { requireMigrated } from '../store/connection/migrate.ts'
+import { explained } from './database-url.ts'
 
 const RPC_TIMEOUT_MS = 10_000
 
 export async function deploy(): Promise<void> {
   const config = loadConfig(process.env)
   const logger = createLogger({ ...config.log, level: 'warn', secrets: secretsOf(config, process.env) })
-  for (const line of await deployEverywhere(config, process.env, logger)) console.log(line)
+  const lines = await explained(config.database.url, () => deployEverywhere(config, process.env, logger))
+  for (const line of lines) console.log(line)
 }
 
 /** Puts the registry on every chain that names none; says what was done, a line a chain. */

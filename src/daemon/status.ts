@@ -3,7 +3,7 @@ import type { IntakeQueue } from '../ingest/intake-queue.ts'
 import type { Tick } from '../ops/tick.ts'
 import { sealedTotals } from '../store/chain/read-lists.ts'
 import type { Database } from '../store/connection/database.ts'
-import { asStoreError } from '../store/connection/unavailable.ts'
+import { asStoreError } from '../store/connection/failures.ts'
 import { intakeBacklog } from '../store/intake/intake.ts'
 
 /** What `/v1/status` answers: how much waits at each step, since when, and how every chain stands. */

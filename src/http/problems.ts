@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import { ERRORS, type ErrorCode, HoldfastError } from '../core/errors.ts'
+import { asStoreError } from '../store/connection/failures.ts'
 
 const PROBLEM_TYPE = 'application/problem+json; charset=utf-8'
 
@@ -78,6 +79,8 @@ export function asHoldfastError(error: unknown): HoldfastError {
   if (validation !== undefined || (statusCode !== undefined && statusCode >= 400 && statusCode < 500)) {
     return new HoldfastError('INVALID_REQUEST', `${message ?? 'The request is not as documented'}.`)
   }
+  const known = asStoreError(error)
+  if (known instanceof HoldfastError) return known
   return new HoldfastError('INTERNAL', 'Something went wrong here; the log has the details.', {
     cause: error,
   })

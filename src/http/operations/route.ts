@@ -1,7 +1,7 @@
 /** For orchestrators, Prometheus and the curious: open without a key, and nothing here reveals a hash. */
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from '../../core/ports.ts'
-import { asStoreError } from '../../store/connection/unavailable.ts'
+import { asStoreError } from '../../store/connection/failures.ts'
 import type { HealthCheck, HttpDeps } from '../deps.ts'
 import { HEALTH_SCHEMA, LIVE_SCHEMA, METRICS_SCHEMA, OPENAPI_SCHEMA } from '../schemas.ts'
 

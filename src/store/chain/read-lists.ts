@@ -1,8 +1,8 @@
 /** Lists for auditors and operators: newest first, `before` an id, so that a page never shifts under its reader. */
 import { sql } from 'kysely'
 import type { AnchorReason, AnchorState } from '../../core/anchor-state.ts'
+import { asStoreError } from '../connection/failures.ts'
 import type { Queries } from '../connection/schema.ts'
-import { asStoreError } from '../connection/unavailable.ts'
 
 export type Page = {
   /** At most this many rows. */

@@ -1,9 +1,12 @@
 import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient } from 'kysely'
 import pg from 'pg'
 import type { Logger } from '../../core/ports.ts'
+import { isDatabaseUnavailable } from './failures.ts'
 import type { Schema } from './schema.ts'
+import { openSessionPool } from './session/pool.ts'
+import { sessionSettings } from './session/settings.ts'
+import { parseDatabaseUrl } from './session/url.ts'
 import { closeSilentConnections } from './silent-connections.ts'
-import { isDatabaseUnavailable } from './unavailable.ts'
 
 /** A pool of connections; other rooms hold it and hand it to this room's functions. */
 export type Pool = pg.Pool
@@ -57,34 +60,30 @@ const ANSWER_GRACE_MS = 1_000
 export const LEAST_ABANDONED_MS = 5_000
 
 /**
- * A pool of its own, with kysely over it. Every session runs with `synchronous_commit = on` whatever the server or the
- * URL say, because an acknowledgement rests on it. `bigint` comes back as a number: ids and counts stay below 2^53.
+ * A pool of its own, with kysely over it. Every session is set as session/settings.ts says before its first statement,
+ * whatever the server, the role, a pooler or the URL say. `bigint` comes back as a number: ids and counts stay below 2^53.
+ * @throws HoldfastError INVALID_CONFIG for a URL that cannot be used. Connecting may throw SessionRefusedError.
  */
 export function openDatabase(options: DatabaseOptions): Database {
-  const { url, sessionOptions } = withoutSessionOptions(options.url)
+  const address = parseDatabaseUrl(options.url)
   const { statementTimeoutMs } = options
-  const settings: Record<string, string | number> = {
-    synchronous_commit: 'on',
-    ...(options.abandonedAfterMs !== undefined && abandonedAfter(options.abandonedAfterMs)),
-    ...(options.plansOnce === true && { plan_cache_mode: 'force_generic_plan', enable_memoize: 'off' }),
-    ...(options.writesOut === true && { backend_flush_after: '1MB' }),
-    ...(options.readOnly === true && { default_transaction_read_only: 'on' }),
-    ...(statementTimeoutMs !== undefined && { statement_timeout: statementTimeoutMs }),
-  }
-  const pool = new pg.Pool({
-    connectionString: url,
-    max: options.poolSize,
-    application_name: options.name,
-    connectionTimeoutMillis: 5_000,
-    keepAlive: true,
-    // A new connection costs a SCRAM handshake, some 10 ms: too dear for a look-up after a quiet moment.
-    idleTimeoutMillis: 300_000,
-    // The server takes the last of several: the URL's own come first.
-    options: [
-      ...sessionOptions,
-      ...Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`),
-    ].join(' '),
-    types: { getTypeParser: ((oid: number, format: 'text' | 'binary') => parserOf(oid, format)) as never },
+  const pool = openSessionPool({
+    url: options.url,
+    address,
+    settings: sessionSettings({
+      applicationName: options.name,
+      url: address.settings,
+      own: ownSettings(options),
+    }),
+    config: {
+      max: options.poolSize,
+      application_name: options.name,
+      connectionTimeoutMillis: 5_000,
+      keepAlive: true,
+      // A new connection costs a SCRAM handshake, some 10 ms: too dear for a look-up after a quiet moment.
+      idleTimeoutMillis: 300_000,
+      types: { getTypeParser: ((oid: number, format: 'text' | 'binary') => parserOf(oid, format)) as never },
+    },
   })
   // Without listeners, a connection that the server closes brings the process down: the pool's own is for idle ones,
   // each connection's for those in use, whose query fails as well.
@@ -106,6 +105,17 @@ export function openDatabase(options: DatabaseOptions): Database {
       if (!pool.ending) await pool.end()
       silence?.stop()
     },
+  }
+}
+
+function ownSettings(options: DatabaseOptions): Record<string, string | number> {
+  const { abandonedAfterMs, statementTimeoutMs } = options
+  return {
+    ...(abandonedAfterMs !== undefined && abandonedAfter(abandonedAfterMs)),
+    ...(options.plansOnce === true && { plan_cache_mode: 'force_generic_plan', enable_memoize: 'off' }),
+    ...(options.writesOut === true && { backend_flush_after: '1MB' }),
+    ...(options.readOnly === true && { default_transaction_read_only: 'on' }),
+    ...(statementTimeoutMs !== undefined && { statement_timeout: statementTimeoutMs }),
   }
 }
 
@@ -151,16 +161,6 @@ function closingFailed(pool: pg.Pool): PostgresPool {
     },
     end: () => pool.end(),
   }
-}
-
-/** pg lets `?options=` of the URL replace the pool's, so the two are taken apart and joined in one order. */
-function withoutSessionOptions(text: string): { url: string; sessionOptions: string[] } {
-  if (!URL.canParse(text)) return { url: text, sessionOptions: [] }
-  const url = new URL(text)
-  const sessionOptions = url.searchParams.getAll('options')
-  if (sessionOptions.length === 0) return { url: text, sessionOptions }
-  url.searchParams.delete('options')
-  return { url: url.href, sessionOptions }
 }
 
 function parserOf(oid: number, format: 'text' | 'binary'): unknown {

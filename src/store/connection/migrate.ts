@@ -1,10 +1,10 @@
 import { type Migration, Migrator } from 'kysely'
 import { HoldfastError } from '../../core/errors.ts'
 import { type Database, openDatabase } from './database.ts'
+import { asStoreError } from './failures.ts'
 import * as initial from './migrations/0001-initial.ts'
 import * as shorterReads from './migrations/0002-shorter-reads.ts'
 import * as sourcesInIntake from './migrations/0003-sources-in-intake.ts'
-import { asStoreError } from './unavailable.ts'
 
 const MIGRATIONS: Record<string, Migration> = {
   '0001-initial': initial,

@@ -5,8 +5,8 @@
  * runs, which are the oldest. Everything read here is immutable but the anchors.
  */
 import type { Pool } from '../connection/database.ts'
+import { asStoreError } from '../connection/failures.ts'
 import { type PreparedStatement, runPrepared } from '../connection/prepared.ts'
-import { asStoreError } from '../connection/unavailable.ts'
 import { ENTRY_BYTES, KEY_BYTES } from './leaf-index.ts'
 import { type FoundLeaf, leavesOf, type Row } from './leaf-rows.ts'
 

@@ -1,7 +1,7 @@
 import { type CopyMemory, copyOut } from '../connection/copy-out.ts'
 import type { Connection, Pool } from '../connection/database.ts'
+import { asStoreError } from '../connection/failures.ts'
 import { type PreparedStatement, runPrepared } from '../connection/prepared.ts'
-import { asStoreError } from '../connection/unavailable.ts'
 import { vacuum } from '../connection/vacuum.ts'
 
 /** One row of the durable log: hashes of one source that were committed together. */

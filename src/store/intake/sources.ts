@@ -2,8 +2,8 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
 import { HoldfastError } from '../../core/errors.ts'
+import { asStoreError } from '../connection/failures.ts'
 import type { Queries } from '../connection/schema.ts'
-import { asStoreError } from '../connection/unavailable.ts'
 
 const SCOPES = ['ingest', 'audit', 'admin'] as const
 /** `ingest` pushes hashes, `audit` reads lists and tiles, `admin` may do everything. */

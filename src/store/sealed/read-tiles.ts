@@ -1,5 +1,5 @@
 import type { Pool } from '../connection/database.ts'
-import { asStoreError } from '../connection/unavailable.ts'
+import { asStoreError } from '../connection/failures.ts'
 
 export type TileKey = { batchId: number; level: number; index: number }
 
