@@ -179,4 +179,30 @@ describe('commands on a database that is away', () => {
     expect(stderr).toMatch(/^INVALID_CONFIG: The database nowhere at .* refuses: .*does not exist.*\n$/)
     expect(code).toBe(1)
   })
+
+  it('or that refuses the password, or is not migrated, say that, without a stack', async () => {
+    const there = new URL(served.database.url)
+    there.password = 'mistyped'
+    const refused = await holdfast(['keys', 'create', 'x'], { env: { DATABASE_URL: there.href } })
+    expect(refused.stderr).toMatch(
+      /^INVALID_CONFIG: The database .* refuses: password authentication failed.*\n$/,
+    )
+    expect(refused.stderr).not.toContain('mistyped')
+    expect(refused.code).toBe(1)
+
+    const empty = new URL(served.database.url)
+    empty.pathname = '/template1'
+    for (const args of [
+      ['keys', 'create', 'x'],
+      ['keys', 'list'],
+      ['keys', 'revoke', 'x'],
+      ['anchors', 'list'],
+    ]) {
+      const { code, stderr } = await holdfast(args, { env: { DATABASE_URL: empty.href } })
+      expect(stderr).toMatch(
+        /^INVALID_CONFIG: The database template1 .* is not migrated .*`holdfast migrate`.*\n$/,
+      )
+      expect(code).toBe(1)
+    }
+  })
 })

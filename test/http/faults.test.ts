@@ -68,6 +68,50 @@ describe('the database away at ingest', () => {
   })
 })
 
+describe('a database that answers with an error of its own', () => {
+  it.each(['25006', '53100', '53200', '53300', '42501', '42P01', '40001', '57P01', '58030', 'XX000'])(
+    '%s: pushes of every form get 503 with Retry-After, and no word of the database’s',
+    async (state) => {
+      await server.database.pool.query(`
+        create or replace function refuse() returns trigger language plpgsql as $$
+          begin raise exception 'secret words' using errcode = '${state}'; end $$;
+        create or replace trigger refuse before insert on intake execute function refuse();
+      `)
+      const answers = await Promise.all([
+        push(`{"hash":"${hexOf(1)}"}`),
+        push(`{"hashes":["${hexOf(1)}","${hexOf(2)}"]}`),
+        push(`"${hexOf(1)}"\n`, 'application/x-ndjson'),
+        push(Buffer.alloc(64, 1), 'application/octet-stream'),
+      ])
+      for (const answer of answers) {
+        expect(answer.status).toBe(503)
+        expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0)
+        const document = await problem(answer)
+        expect(document).toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
+        expect(JSON.stringify(document)).not.toContain('secret')
+      }
+      expect(await server.stored()).toEqual([])
+      await server.database.pool.query('drop trigger refuse on intake')
+      expect((await push(`{"hash":"${hexOf(1)}"}`)).status).toBe(202)
+    },
+  )
+
+  it.each([
+    ['a record', `/v1/records/${hexOf(1)}`],
+    ['a receipt', `/v1/records/${hexOf(1)}/receipt`],
+    ['batches', '/v1/batches'],
+    ['a batch', '/v1/batches/1'],
+    ['a tile', '/v1/batches/1/tiles/0/0'],
+    ['anchors', '/v1/anchors'],
+    ['an anchor', '/v1/anchors/1'],
+  ])('as after a migration that went back, reads get the same: %s', async (_what, path) => {
+    await server.database.pool.query('alter schema public rename to elsewhere')
+    const answer = await server.call(path)
+    expect(answer.status).toBe(503)
+    expect(await problem(answer)).toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
+  })
+})
+
 describe('the database away in the middle of many receipts', () => {
   it('breaks the body off, so that nobody takes it for whole', async () => {
     const hash = `0x${hexOf(1)}` as const

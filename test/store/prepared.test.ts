@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Database, openDatabase } from '../../src/store/connection/database.ts'
-import { runPrepared } from '../../src/store/connection/prepared.ts'
 import { isDatabaseUnavailable } from '../../src/store/connection/failures.ts'
+import { runPrepared } from '../../src/store/connection/prepared.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 
 let server: TestDatabase

@@ -3,8 +3,8 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
-import { closeSilentConnections } from '../../src/store/connection/silent-connections.ts'
 import { isDatabaseUnavailable } from '../../src/store/connection/failures.ts'
+import { closeSilentConnections } from '../../src/store/connection/silent-connections.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 
 const AFTER_MS = 320

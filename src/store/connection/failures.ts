@@ -117,7 +117,8 @@ function answered(error: pg.DatabaseError): DatabaseFailure {
 }
 
 function rowOf(rows: readonly Row[], text: string): DatabaseFailure | null {
-  return rows.find(({ matches }) => matches.test(text)) ?? null
+  const row = rows.find(({ matches }) => matches.test(text))
+  return row === undefined ? null : { kind: row.kind, why: row.why }
 }
 
 /** Whether the statement failed because of the database's state, so that the same statement may succeed later. */

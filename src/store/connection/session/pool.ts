@@ -27,6 +27,7 @@ export function openSessionPool(options: {
     ...connection,
     ...options.config,
     options: STARTUP_OPTIONS,
+    Client: ClosingClient,
     onConnect: (client) =>
       withLimit(client, async () => {
         client.on('notice', (notice) => closeIfUnreplicated(client, notice))
@@ -36,6 +37,20 @@ export function openSessionPool(options: {
   })
   retryWithoutOptions(pool)
   return pool
+}
+
+/** Leaves no half-open connection when connecting fails; pg does, where it has no password to give. */
+class ClosingClient extends pg.Client {
+  override connect(): Promise<this>
+  override connect(callback: (error: Error) => void): void
+  override connect(callback?: (error: Error) => void): Promise<this> | undefined {
+    if (callback === undefined) return super.connect() as Promise<this>
+    super.connect((error: Error) => {
+      if (error) socketOf(this).destroy()
+      callback(error)
+    })
+    return undefined
+  }
 }
 
 /**

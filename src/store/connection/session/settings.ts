@@ -11,6 +11,7 @@ const EVERY_SESSION = {
   datestyle: 'ISO, MDY',
   intervalstyle: 'postgres',
   timezone: 'UTC',
+  timezone_abbreviations: 'Default',
   extra_float_digits: '1',
   bytea_output: 'hex',
   lc_monetary: 'C',
