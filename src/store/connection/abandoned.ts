@@ -1,5 +1,6 @@
 import type { Logger } from '../../core/ports.ts'
 import type { Connection, Pool } from './database.ts'
+import { backendOf } from './session/pooler.ts'
 
 /**
  * Runs work that may wait for a lock, and meanwhile ends those of our own sessions it waits for whose client has
@@ -18,8 +19,7 @@ export async function withStalledHolderEviction<T>(
   let failure: Error | undefined
   let timer: NodeJS.Timeout | undefined
   try {
-    const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
-    const waiter = rows[0]!.pid
+    const waiter = backendOf(client)
     let before = new Map<number, string>()
     const look = async () => {
       const now = await blockersOf(pool, waiter)

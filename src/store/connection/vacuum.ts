@@ -1,5 +1,5 @@
-import type pg from 'pg'
 import type { Pool } from './database.ts'
+import { backendOf } from './session/pooler.ts'
 
 /**
  * Runs VACUUM, which nothing but its own connection can be used for meanwhile.
@@ -11,7 +11,7 @@ export async function vacuum(pool: Pool, what: string, signal: AbortSignal): Pro
   const client = await pool.connect()
   const cancel = () => {
     // Of no consequence when it fails: the server ends the vacuum by itself.
-    pool.query('select pg_cancel_backend($1)', [processOf(client)]).catch(() => undefined)
+    pool.query('select pg_cancel_backend($1)', [backendOf(client)]).catch(() => undefined)
   }
   signal.addEventListener('abort', cancel)
   let failed = true
@@ -24,9 +24,4 @@ export async function vacuum(pool: Pool, what: string, signal: AbortSignal): Pro
     signal.removeEventListener('abort', cancel)
     client.release(failed)
   }
-}
-
-/** Not in pg's types. */
-function processOf(client: pg.PoolClient): number {
-  return (client as unknown as { processID: number }).processID
 }

@@ -1,5 +1,5 @@
 import type { Pool } from '../connection/database.ts'
-import { asStoreError } from '../connection/unavailable.ts'
+import { asStoreError } from '../connection/failures.ts'
 
 /** Where an acknowledged hash waits: the earliest of the chunks searched that holds it. */
 export type PendingRecord = { source: string; receivedAtMs: number }

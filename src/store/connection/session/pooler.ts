@@ -7,6 +7,14 @@ const PID = 'select pg_catalog.pg_backend_pid() as pid'
 
 /** Poolers that keep a session, by address, for the life of this process. */
 const keepsSession = new Set<string>()
+const backends = new WeakMap<pg.ClientBase, number>()
+
+/** The server process behind a connection of ours. pg's own number is a pooler's invention behind a pooler. */
+export function backendOf(client: pg.ClientBase): number {
+  const pid = backends.get(client)
+  if (pid === undefined) throw new Error('this connection is not from a session pool')
+  return pid
+}
 
 /**
  * Whether a pooler hands the connection's server session to others between two transactions, found out by asking: a second
@@ -20,6 +28,7 @@ export async function requireOwnSession(
   config: pg.ClientConfig,
 ): Promise<void> {
   const pid = await pidOf(client)
+  backends.set(client, pid)
   // A pooler makes up the number that the connection was opened with.
   const isDirect = (client as unknown as { processID: number | null }).processID === pid
   if (isDirect || keepsSession.has(address)) return
