@@ -1,0 +1,65 @@
+/** What one endpoint says now about the transaction, the block and the registry of an anchor. */
+import { type Block, blockAt, receiptOf, type TransactionReceipt } from '../chain-reads.ts'
+import type { ReceiptAnchor } from '../format.ts'
+import { type Ask, askFor, bigQuantityOf } from '../rpc-values.ts'
+import { anchoredAtCall } from './registry-calls.ts'
+
+/** The endpoint did not answer this question; `message` says why. */
+export class Untold {
+  readonly message: string
+
+  constructor(message: string) {
+    this.message = message
+  }
+}
+
+export type AnchorFacts = {
+  /** The newest block, read after everything else. */
+  head: Block
+  /** Null: it knows of no block with the transaction. */
+  transaction: TransactionReceipt | null | Untold
+  /** Null: it has no such block. */
+  block: Block | null | Untold
+  /** The registry's record of the root, in seconds since the Unix epoch; 0 when it has none. */
+  storedAt: bigint | Untold
+  /** Number of the newest final block; -1 when no block is final. */
+  finalized: number | Untold
+}
+
+/**
+ * Five questions, four of them at once. The head comes last: a block that was missing before although the head is past
+ * it is missing, not yet to come.
+ * @throws what `ask` throws for the head
+ */
+export async function readFacts(
+  ask: Ask,
+  anchor: ReceiptAnchor,
+  finalizedNumber: (ask: Ask) => Promise<number>,
+): Promise<AnchorFacts> {
+  const [transaction, block, storedAt, finalized] = await Promise.all([
+    told(receiptOf(ask, anchor.transactionHash)),
+    told(blockAt(ask, anchor.blockNumber)),
+    told(storedTime(ask, anchor)),
+    told(finalizedNumber(ask)),
+  ])
+  const head = await blockAt(ask, 'latest')
+  if (head === null) throw new Error('it has no newest block')
+  return { head, transaction, block, storedAt, finalized }
+}
+
+/** Addresses without code answer `0x`. */
+function storedTime(ask: Ask, { registry, publisher, root }: ReceiptAnchor): Promise<bigint> {
+  const call = { to: registry, data: anchoredAtCall(publisher, root) }
+  return askFor(ask, 'eth_call', [call, 'latest'], (answer) => {
+    if (typeof answer !== 'string' || answer.trim().length !== 66) throw new TypeError('not one 32-byte number')
+    return bigQuantityOf(answer)
+  })
+}
+
+async function told<T>(answer: Promise<T>): Promise<T | Untold> {
+  try {
+    return await answer
+  } catch (error) {
+    return new Untold(error instanceof Error ? error.message : 'it gave no answer that could be used')
+  }
+}
