@@ -1,2 +1,31 @@
 /** The public face of `holdfast-client`. In: hashes and receipts. Out: durable acknowledgements and verdicts. */
-export { TREE_NAME } from './format.ts'
+export { type ClientErrorCode, type ErrorContext, type ErrorKind, HoldfastError } from './errors.ts'
+export {
+  type Hex,
+  PUBLISHED_REGISTRY,
+  RECEIPT_FORMAT,
+  type Receipt,
+  type ReceiptAnchor,
+  TREE_NAME,
+} from './format.ts'
+export type { HashInput } from './hex.ts'
+export { type DocumentSource, hashFile, hashRecord } from './record-hash.ts'
+export type { RpcEndpoints } from './verify/endpoints.ts'
+export { parseReceipt } from './verify/parse-receipt.ts'
+export type { PathCheck } from './verify/path.ts'
+export type {
+  Check,
+  EndpointAnswer,
+  Stated,
+  Verdict,
+  VerdictReason,
+  Verification,
+  VerifiedAnchor,
+} from './verify/verification.ts'
+export {
+  type VerifyOptions,
+  type VerifySubject,
+  verifyReceipt,
+  verifyReceipts,
+} from './verify/verify-receipt.ts'
+export type { AddressChoice } from './verify/vouching.ts'

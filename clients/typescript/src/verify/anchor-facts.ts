@@ -1,5 +1,6 @@
 /** What one endpoint says now about the transaction, the block and the registry of an anchor. */
 import { type Block, blockAt, receiptOf, type TransactionReceipt } from '../chain-reads.ts'
+import { finalizedHead } from '../finality.ts'
 import type { ReceiptAnchor } from '../format.ts'
 import { type Ask, askFor, bigQuantityOf } from '../rpc-values.ts'
 import { anchoredAtCall } from './registry-calls.ts'
@@ -27,23 +28,19 @@ export type AnchorFacts = {
 }
 
 /**
- * Five questions, four of them at once. The head comes last: a block that was missing before although the head is past
+ * Five questions, three of them at once. The head comes after them: a block that was missing although the head is past
  * it is missing, not yet to come.
  * @throws what `ask` throws for the head
  */
-export async function readFacts(
-  ask: Ask,
-  anchor: ReceiptAnchor,
-  finalizedNumber: (ask: Ask) => Promise<number>,
-): Promise<AnchorFacts> {
-  const [transaction, block, storedAt, finalized] = await Promise.all([
+export async function readFacts(ask: Ask, anchor: ReceiptAnchor): Promise<AnchorFacts> {
+  const [transaction, block, storedAt] = await Promise.all([
     told(receiptOf(ask, anchor.transactionHash)),
     told(blockAt(ask, anchor.blockNumber)),
     told(storedTime(ask, anchor)),
-    told(finalizedNumber(ask)),
   ])
   const head = await blockAt(ask, 'latest')
   if (head === null) throw new Error('it has no newest block')
+  const finalized = await told(finalizedHead(ask, head.number))
   return { head, transaction, block, storedAt, finalized }
 }
 
@@ -51,7 +48,8 @@ export async function readFacts(
 function storedTime(ask: Ask, { registry, publisher, root }: ReceiptAnchor): Promise<bigint> {
   const call = { to: registry, data: anchoredAtCall(publisher, root) }
   return askFor(ask, 'eth_call', [call, 'latest'], (answer) => {
-    if (typeof answer !== 'string' || answer.trim().length !== 66) throw new TypeError('not one 32-byte number')
+    if (typeof answer !== 'string' || answer.trim().length !== 66)
+      throw new TypeError('not one 32-byte number')
     return bigQuantityOf(answer)
   })
 }

@@ -23,7 +23,8 @@ export function compare(anchor: ReceiptAnchor, facts: AnchorFacts): Comparison {
     return unread(`it is only at block ${head.number}, before block ${anchor.blockNumber} of the receipt`)
   }
   const checks: Check[] = []
-  if (isThere(transaction)) checks.push(checkTransaction(anchor, transaction), checkEvent(anchor, transaction))
+  if (isThere(transaction))
+    checks.push(checkTransaction(anchor, transaction), checkEvent(anchor, transaction))
   else if (isThere(block) && lacks(block, anchor)) checks.push(failed('transaction', notInBlock(anchor)))
   if (isThere(block)) checks.push(checkBlock(anchor, block), checkTime(anchor, block))
   if (checks.some(({ ok }) => !ok)) return { outcome: 'denied', checks }
@@ -56,7 +57,10 @@ function checkTransaction(anchor: ReceiptAnchor, transaction: TransactionReceipt
   if (!transaction.succeeded) return failed('transaction', `Transaction ${transactionHash} was reverted.`)
   if (transaction.blockNumber !== blockNumber || transaction.blockHash !== blockHash) {
     const where = `block ${transaction.blockNumber} (${transaction.blockHash})`
-    return failed('transaction', `Transaction ${transactionHash} is in ${where}, not in the block of the receipt.`)
+    return failed(
+      'transaction',
+      `Transaction ${transactionHash} is in ${where}, not in the block of the receipt.`,
+    )
   }
   return passed('transaction', `Transaction ${transactionHash} succeeded in block ${blockNumber}.`)
 }
@@ -73,13 +77,19 @@ function checkEvent(anchor: ReceiptAnchor, transaction: TransactionReceipt): Che
   )
   return found
     ? passed('event', `In it, contract ${registry} reported root ${root} as shown by ${publisher}.`)
-    : failed('event', `In this transaction, contract ${registry} did not report root ${root} as shown by ${publisher}.`)
+    : failed(
+        'event',
+        `In this transaction, contract ${registry} did not report root ${root} as shown by ${publisher}.`,
+      )
 }
 
 function checkBlock(anchor: ReceiptAnchor, block: Block): Check {
   return block.hash === anchor.blockHash
     ? passed('block', `Block ${anchor.blockNumber} of the chain has the hash ${anchor.blockHash}.`)
-    : failed('block', `Block ${anchor.blockNumber} of the chain is now ${block.hash}, not ${anchor.blockHash}.`)
+    : failed(
+        'block',
+        `Block ${anchor.blockNumber} of the chain is now ${block.hash}, not ${anchor.blockHash}.`,
+      )
 }
 
 function checkTime(anchor: ReceiptAnchor, block: Block): Check {
@@ -90,7 +100,11 @@ function checkTime(anchor: ReceiptAnchor, block: Block): Check {
 
 /** Whether the block is known to hold other transactions only. */
 function lacks(block: Block, anchor: ReceiptAnchor): boolean {
-  return block.hash === anchor.blockHash && block.transactions !== null && !block.transactions.includes(anchor.transactionHash)
+  return (
+    block.hash === anchor.blockHash &&
+    block.transactions !== null &&
+    !block.transactions.includes(anchor.transactionHash)
+  )
 }
 
 function notInBlock({ transactionHash, blockNumber }: ReceiptAnchor): string {
@@ -98,12 +112,17 @@ function notInBlock({ transactionHash, blockNumber }: ReceiptAnchor): string {
 }
 
 /** Why the list of the block and the registry's own record do not make up for the transaction; null when they do. */
-function gapWithoutTransaction(anchor: ReceiptAnchor, { transaction, block, storedAt }: AnchorFacts): string | null {
+function gapWithoutTransaction(
+  anchor: ReceiptAnchor,
+  { transaction, block, storedAt }: AnchorFacts,
+): string | null {
   const lost = `it does not have transaction ${anchor.transactionHash}${reasonOf(transaction)}`
   if (!isThere(block)) return `${lost}, and does not have block ${anchor.blockNumber}${reasonOf(block)}`
-  if (block.transactions === null) return `${lost}, and does not list the transactions of block ${block.number}`
+  if (block.transactions === null)
+    return `${lost}, and does not list the transactions of block ${block.number}`
   if (storedAt instanceof Untold) return `${lost}, and the contract did not answer${reasonOf(storedAt)}`
-  if (storedAt === 0n) return `${lost}, and the contract stores nothing for the root: only the transaction could show it`
+  if (storedAt === 0n)
+    return `${lost}, and the contract stores nothing for the root: only the transaction could show it`
   if (storedAt > BigInt(block.timestamp)) {
     return `${lost}, and the contract stores a later time than the block's: ${instant(storedAt)}`
   }
@@ -135,7 +154,10 @@ function blockByTransaction({ blockNumber, blockHash }: ReceiptAnchor): string {
 function storageCheck(anchor: ReceiptAnchor, { storedAt, head }: AnchorFacts): Check {
   const name = 'storage'
   if (storedAt instanceof Untold) {
-    return noted(name, `The contract did not say what it stores (${storedAt.message}); the event is the proof.`)
+    return noted(
+      name,
+      `The contract did not say what it stores (${storedAt.message}); the event is the proof.`,
+    )
   }
   if (storedAt === 0n) {
     return passed(name, 'The contract stores nothing for this root (event mode); the event is the proof.')
@@ -143,14 +165,26 @@ function storageCheck(anchor: ReceiptAnchor, { storedAt, head }: AnchorFacts): C
   const blockTime = BigInt(Date.parse(anchor.blockTime)) / 1000n
   const time = instant(storedAt)
   if (storedAt === blockTime) {
-    return passed(name, `The contract stores that ${anchor.publisher} first anchored this root at ${time}, the block's time.`)
+    return passed(
+      name,
+      `The contract stores that ${anchor.publisher} first anchored this root at ${time}, the block's time.`,
+    )
   }
   if (storedAt > BigInt(head.timestamp) || (storedAt < FIRST_EVM_BLOCK && blockTime >= FIRST_EVM_BLOCK)) {
-    return noted(name, `The contract stores an impossible time for this root: ${time}. Do not rely on this contract or this endpoint.`)
+    return noted(
+      name,
+      `The contract stores an impossible time for this root: ${time}. Do not rely on this contract or this endpoint.`,
+    )
   }
   return storedAt < blockTime
-    ? noted(name, `The contract stores that ${anchor.publisher} first anchored this root at ${time}, before the block of the receipt.`)
-    : noted(name, `The contract stores that ${anchor.publisher} first anchored this root at ${time}, after the block of the receipt: there the root was only announced.`)
+    ? noted(
+        name,
+        `The contract stores that ${anchor.publisher} first anchored this root at ${time}, before the block of the receipt.`,
+      )
+    : noted(
+        name,
+        `The contract stores that ${anchor.publisher} first anchored this root at ${time}, after the block of the receipt: there the root was only announced.`,
+      )
 }
 
 /** The time as RFC 3339, or the number where no calendar has it. */

@@ -27,7 +27,11 @@ export function examine(receipt: Receipt, { pathChecks, subject }: Means): Check
   return checks
 }
 
-export function checkAnchorPath({ batch }: Receipt, anchor: ReceiptAnchor, pathChecks: readonly PathCheck[]): Check {
+export function checkAnchorPath(
+  { batch }: Receipt,
+  anchor: ReceiptAnchor,
+  pathChecks: readonly PathCheck[],
+): Check {
   const verdict = isUnderRoot(batch.root, anchor.path, anchor.root, pathChecks)
   if (verdict === 'disputed') return failed('path', DISPUTED)
   return verdict
@@ -51,7 +55,10 @@ function checkRecord(receipt: Receipt, record: unknown): Check {
   }
   return hash === receipt.hash
     ? passed('record', `The record's SHA-256 is ${hash}, which the receipt is for.`)
-    : failed('record', `The record's SHA-256 is ${hash}; the receipt is for ${receipt.hash}: another or altered record.`)
+    : failed(
+        'record',
+        `The record's SHA-256 is ${hash}; the receipt is for ${receipt.hash}: another or altered record.`,
+      )
 }
 
 function checkLeaf(receipt: Receipt, pathChecks: readonly PathCheck[]): Check {
@@ -90,7 +97,10 @@ function checkReceivedAt({ receivedAt, anchors }: Receipt): Check {
   const received = Date.parse(receivedAt)
   const early = anchors.find((anchor) => received > Date.parse(anchor.blockTime) + CLOCK_SKEW_MS)
   if (early === undefined) {
-    return passed('receivedAt', `Holdfast states that it received the hash at ${receivedAt}, which is possible.`)
+    return passed(
+      'receivedAt',
+      `Holdfast states that it received the hash at ${receivedAt}, which is possible.`,
+    )
   }
   const detail = `Holdfast states that it received the hash at ${receivedAt}, after the block of ${early.blockTime} that holds it: a clock was wrong. The block's time counts.`
   return noted('receivedAt', detail)
@@ -100,7 +110,11 @@ const WITHIN = 'Only as far as the length of the path fixes it.'
 
 export function statedBy({ receivedAt, batch }: Receipt): Stated[] {
   return [
-    { field: '/receivedAt', value: receivedAt, detail: "Holdfast's own clock; the proof is the block's time." },
+    {
+      field: '/receivedAt',
+      value: receivedAt,
+      detail: "Holdfast's own clock; the proof is the block's time.",
+    },
     { field: '/batch/id', value: batch.id, detail: "Holdfast's own number of the batch." },
     {
       field: '/batch/root',

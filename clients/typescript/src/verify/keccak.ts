@@ -57,7 +57,8 @@ function digest(): Hex {
   let hex = '0x'
   for (let i = 0; i < 8; i++) {
     const word = state[i] as number
-    hex += OCTETS[word & 255]! + OCTETS[(word >>> 8) & 255]! + OCTETS[(word >>> 16) & 255]! + OCTETS[word >>> 24]!
+    hex +=
+      OCTETS[word & 255]! + OCTETS[(word >>> 8) & 255]! + OCTETS[(word >>> 16) & 255]! + OCTETS[word >>> 24]!
   }
   return hex as Hex
 }

@@ -79,7 +79,10 @@ function requireDifferentAnchors(all: readonly ReceiptAnchor[]): void {
     const place = [one.chainId, one.registry, one.publisher, one.root].join(' ')
     const first = seen.get(place)
     if (first !== undefined) {
-      fail(`/anchors/${i}`, `must not have the chainId, registry, publisher and root of /anchors/${first} again`)
+      fail(
+        `/anchors/${i}`,
+        `must not have the chainId, registry, publisher and root of /anchors/${first} again`,
+      )
     }
     seen.set(place, i)
   }
@@ -87,7 +90,7 @@ function requireDifferentAnchors(all: readonly ReceiptAnchor[]): void {
 
 function object(value: unknown, at: string, shape: Shape): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    return fail(at, 'must be there as object')
+    fail(at, 'must be there as object')
   }
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype !== null && Object.getPrototypeOf(prototype) !== null) fail(at, 'must be there as object')
@@ -103,14 +106,14 @@ function object(value: unknown, at: string, shape: Shape): void {
 }
 
 function anchors(value: unknown, at: string): void {
-  if (!Array.isArray(value)) return fail(at, 'must be there as array')
+  if (!Array.isArray(value)) fail(at, 'must be there as array')
   if (value.length === 0) fail(at, 'must hold at least one anchor')
   if (value.length > MAX_ANCHORS) fail(at, `must not hold more than ${MAX_ANCHORS}`)
   for (let i = 0; i < value.length; i++) object(value[i], `${at}/${i}`, anchorShape)
 }
 
 function path(value: unknown, at: string): void {
-  if (!Array.isArray(value)) return fail(at, 'must be there as array')
+  if (!Array.isArray(value)) fail(at, 'must be there as array')
   if (value.length > MAX_PATH_LENGTH) fail(at, `must not be longer than ${MAX_PATH_LENGTH}`)
   for (let i = 0; i < value.length; i++) {
     if (!isHash(value[i])) hash(value[i], `${at}/${i}`)
@@ -128,14 +131,17 @@ function hash(value: unknown, at: string): void {
 
 function address(value: unknown, at: string): void {
   requireString(value, at)
-  if (!isAddress(value)) return fail(at, 'must be an address: 0x and 40 hex digits')
+  if (!isAddress(value)) fail(at, 'must be an address: 0x and 40 hex digits')
   if (withChecksum(value) !== value) fail(at, 'must carry its EIP-55 checksum in the case of its letters')
 }
 
 function time(value: unknown, at: string): void {
   requireString(value, at)
   if (!isInstant(value as string)) {
-    fail(at, 'must be an RFC 3339 time in UTC with milliseconds, as 2026-01-31T09:30:00.000Z, from 1970 to 9999')
+    fail(
+      at,
+      'must be an RFC 3339 time in UTC with milliseconds, as 2026-01-31T09:30:00.000Z, from 1970 to 9999',
+    )
   }
 }
 
@@ -146,7 +152,7 @@ function isInstant(text: string): boolean {
 }
 
 function count(value: unknown, at: string): void {
-  if (typeof value !== 'number') return fail(at, 'must be there as number')
+  if (typeof value !== 'number') fail(at, 'must be there as number')
   if (!Number.isSafeInteger(value) || value < 0 || Object.is(value, -0)) {
     fail(at, 'must be an integer from 0 to 2^53 - 1')
   }

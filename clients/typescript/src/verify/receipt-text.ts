@@ -1,4 +1,5 @@
 /** The text of a receipt in, its value out. One spelling for each value: no escapes, no repeated keys, plain digits. */
+import { JsonError, parseStrictJson } from '../canonical.ts'
 import { HoldfastError } from '../errors.ts'
 import { MAX_RECEIPT_LENGTH } from '../format.ts'
 
@@ -11,37 +12,35 @@ const STRING_OR_SPACE = /"[^"]*"|[ \t\n\r]+/g
  * @throws HoldfastError INVALID_RECEIPT
  */
 export function parseReceiptText(text: string): unknown {
-  if (text.length > MAX_RECEIPT_LENGTH) fail(`It is longer than ${MAX_RECEIPT_LENGTH} characters`)
-  if (text.startsWith('\ufeff')) fail('It starts with a byte order mark; remove that')
+  if (text.length > MAX_RECEIPT_LENGTH) fail(`it is longer than ${MAX_RECEIPT_LENGTH} characters`)
+  if (text.startsWith('\ufeff')) fail('it starts with a byte order mark; remove that')
   let value: unknown
   let again: string
   try {
     value = JSON.parse(text)
     again = JSON.stringify(value)
-  } catch (cause) {
-    // Neither message of V8's is quoted: both hold parts of the text.
-    fail(cause instanceof RangeError ? 'It is nested too deep' : syntaxFault(text), cause)
+  } catch {
+    failStrictly(text)
   }
-  if (text.includes('\\')) fail('No string of a receipt has an escape (\\)')
-  if (again === text) return value
-  const dense = text.replace(STRING_OR_SPACE, (part) => (part.startsWith('"') ? part : ''))
-  if (again !== dense) fail(spellingFault(dense, again))
-  return value
+  if (text.includes('\\')) failStrictly(text)
+  const dense = again === text ? text : text.replace(STRING_OR_SPACE, (part) => (part[0] === '"' ? part : ''))
+  return again === dense ? value : failStrictly(text)
 }
 
-function spellingFault(dense: string, again: string): string {
-  let at = 0
-  while (dense[at] === again[at]) at++
-  const before = dense.slice(0, at)
-  const key = /"([^"]{1,40})":[^"]*$/.exec(before)?.[1]
-  const where = key === undefined ? '' : ` at or after "${key}"`
-  return `A key is there twice, or a number is not written as plain decimal digits,${where} (character ${at + 1} without white space)`
+/** The strict parser names the place of what it refuses; what it accepts is spelled otherwise than receipts are. */
+function failStrictly(text: string): never {
+  try {
+    parseStrictJson(text)
+  } catch (cause) {
+    if (!(cause instanceof JsonError)) throw cause
+    throw new HoldfastError('INVALID_RECEIPT', cause.message, { cause })
+  }
+  const what = text.includes('\\')
+    ? 'no string in it may have an escape (\\)'
+    : 'numbers must be written as plain decimal digits'
+  fail(what)
 }
 
-function syntaxFault(text: string): string {
-  return text.trim() === '' ? 'It is empty' : 'It is not JSON'
-}
-
-function fail(what: string, cause?: unknown): never {
-  throw new HoldfastError('INVALID_RECEIPT', `The document: ${what}.`, { cause })
+function fail(what: string): never {
+  throw new HoldfastError('INVALID_RECEIPT', `The document: ${what}.`)
 }

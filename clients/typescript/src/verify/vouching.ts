@@ -67,7 +67,10 @@ function checkPublisher({ publisher }: ReceiptAnchor, accepted: readonly Hex[] |
 }
 
 /** A function from a CAIP-2 chain id to the addresses named for it. */
-function readChoice(what: string, choice: AddressChoice | undefined): (chainId: string) => readonly Hex[] | undefined {
+function readChoice(
+  what: string,
+  choice: AddressChoice | undefined,
+): (chainId: string) => readonly Hex[] | undefined {
   if (choice === undefined) return () => undefined
   if (typeof choice === 'string' || Array.isArray(choice)) {
     const everywhere = addressesOf(what, choice as string | readonly string[])
@@ -85,7 +88,10 @@ function chainKeyOf(what: string, key: string): string {
   if (key === '*') return key
   const digits = /^(?:eip155:)?([1-9]\d{0,15})$/.exec(key)?.[1]
   if (digits !== undefined) return `eip155:${digits}`
-  throw new HoldfastError('INVALID_REQUEST', `A ${what} is named for a chain id such as eip155:1, got ${JSON.stringify(key)}.`)
+  throw new HoldfastError(
+    'INVALID_REQUEST',
+    `A ${what} is named for a chain id such as eip155:1, got ${JSON.stringify(key)}.`,
+  )
 }
 
 function addressesOf(what: string, addresses: string | readonly string[]): Hex[] {
@@ -94,12 +100,18 @@ function addressesOf(what: string, addresses: string | readonly string[]): Hex[]
   return all.map((address) => {
     if (!isAddress(address)) {
       const got = JSON.stringify(address)
-      throw new HoldfastError('INVALID_REQUEST', `A ${what} must be an address: 0x and 40 hex digits, got ${got}.`)
+      throw new HoldfastError(
+        'INVALID_REQUEST',
+        `A ${what} must be an address: 0x and 40 hex digits, got ${got}.`,
+      )
     }
     const right = withChecksum(address)
     const digits = address.slice(2)
     if (address !== right && digits !== digits.toLowerCase() && digits !== digits.toUpperCase()) {
-      throw new HoldfastError('INVALID_REQUEST', `The ${what} ${address} has a wrong EIP-55 checksum: is a character mistyped? Write it as ${right}, or in lower case.`)
+      throw new HoldfastError(
+        'INVALID_REQUEST',
+        `The ${what} ${address} has a wrong EIP-55 checksum: is a character mistyped? Write it as ${right}, or in lower case.`,
+      )
     }
     return right
   })
