@@ -1,4 +1,5 @@
 /** Blocks, receipts and logs as an endpoint tells them. In: a question. Out: the facts that a verdict may rest on. */
+import type { Hex } from './format.ts'
 import {
   type Ask,
   addressOf,
@@ -6,7 +7,6 @@ import {
   bigQuantityOf,
   bytes32Of,
   fieldsOf,
-  type Hex,
   maybeQuantityOf,
   quantityOf,
 } from './rpc-values.ts'

@@ -2,8 +2,7 @@
  * Reads the values of JSON-RPC answers. Tolerant in spelling (upper-case hex, decimal quantities, white space), strict
  * in meaning: readers throw for anything that is not exactly one value of their kind. Hex out is lower-case.
  */
-
-export type Hex = `0x${string}`
+import type { Hex } from './format.ts'
 
 /** A result, but not of the form that the method promises, or not the answer to the question. */
 export class MalformedAnswerError extends Error {
