@@ -4,8 +4,8 @@
  * `npm run million` prints the times and exits 0 only if all of it held.
  */
 import { randomBytes, randomInt } from 'node:crypto'
+import { verifyReceipt } from 'holdfast-client'
 import { createHoldfastClient } from '../src/client/client.ts'
-import { verifyReceipt } from '../src/verify/verify-receipt.ts'
 import { note } from './figure.ts'
 import { openStage } from './stage.ts'
 

@@ -6,13 +6,13 @@
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { verifyReceipt } from 'holdfast-client'
 import { createHoldfastClient } from '../../dist/client/client.js'
 import type { Hex } from '../../dist/core/hash.js'
 import { toHex } from '../../dist/core/hash.js'
 import type { Receipt } from '../../dist/core/receipt.js'
 import { recordHash } from '../../dist/core/record-hash.js'
 import { callRpc } from '../../dist/dev/rpc.js'
-import { verifyReceipt } from '../../dist/verify/verify-receipt.js'
 
 export type DemoRow = Record<string, string | number | boolean | null>
 
@@ -77,7 +77,7 @@ export async function playStory(options: {
   const check = (receipt: Receipt, record: DemoRow) =>
     verifyReceipt(receipt, {
       rpc: { [options.chainId]: options.rpcUrl },
-      expect: options.expect,
+      ...options.expect,
       record,
     })
   const rowOf = new Map(rows.map((row, index) => [ours[index], row]))

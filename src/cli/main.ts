@@ -1,5 +1,5 @@
 #!/usr/bin/env -S node --max-semi-space-size=64
-import { Command, Option } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 /**
  * The `holdfast` command. Each subcommand has a file of its own; here are only its words.
  *
@@ -15,7 +15,7 @@ import { createKey, listKeys, revokeKey } from './keys.ts'
 import { migrate } from './migrate.ts'
 import { push } from './push.ts'
 import { fetchReceipt } from './receipt.ts'
-import { reportError } from './report-error.ts'
+import { reportError, usageStatus } from './report-error.ts'
 import { serve } from './serve.ts'
 import { showStatus } from './status.ts'
 import { verify } from './verify.ts'
@@ -24,6 +24,7 @@ const program = new Command('holdfast')
   .description('Push 32-byte hashes, prove later that they existed: Merkle batches anchored on an EVM chain.')
   .version(VERSION)
   .showHelpAfterError()
+  .exitOverride()
 
 const url = () => new Option('--url <url>', 'the daemon').env('HOLDFAST_URL').default('http://127.0.0.1:8080')
 const key = () =>
@@ -81,15 +82,25 @@ program
   .action(fetchReceipt)
 program
   .command('verify <receipt>')
-  .description(
-    'checks a receipt (file, - or JSON) against the chain; needs no daemon. Exit status: 0 valid, 1 not, 2 unknown',
+  .description('checks a receipt (file, - or JSON) against its chains; needs no daemon')
+  .option(
+    '--rpc <url>',
+    'an RPC endpoint, or eip155:1=<url> for one chain; may be repeated, all must agree',
+    orMore,
   )
-  .option('--rpc <url>', 'an RPC endpoint of the receipt’s chain; may be repeated', orMore)
-  .option('--registry <address>', 'the registry it must be in')
-  .option('--publisher <address>', 'the account that must have anchored it')
-  .option('--record <file>', 'the JSON record itself, to be hashed and compared')
+  .option('--require <count>', 'how many endpoints of a chain must answer (default: 1)')
+  .option('--registry <address>', 'a registry you rely on, or eip155:1=<address>; may be repeated', orMore)
+  .option('--publisher <address>', 'an account you rely on, or eip155:1=<address>; may be repeated', orMore)
+  .option('--file <document>', 'the document that the receipt must be for')
+  .option('--record <file>', 'the JSON record that the receipt must be for')
   .option('--hash <hash>', 'the hash that the receipt must be for')
+  .option('--final', 'valid only once the block is final')
+  .option('--by <time>', 'valid only if the block is not later, as 2026-01-31T09:30:00Z')
   .option('--json', 'prints the result as JSON')
+  .addHelpText(
+    'after',
+    '\nWithout --registry, only the registry that Holdfast publishes counts.\nExit status: 0 valid, 1 not valid, 2 not decided, 64 and up for errors.',
+  )
   .action(verify)
 program
   .command('status')
@@ -134,5 +145,5 @@ program
 try {
   await program.parseAsync()
 } catch (error) {
-  process.exitCode = reportError(error)
+  process.exitCode = error instanceof CommanderError ? usageStatus(error.exitCode) : reportError(error)
 }

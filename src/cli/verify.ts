@@ -1,65 +1,102 @@
-import { readFileSync } from 'node:fs'
+import { createReadStream } from 'node:fs'
+import {
+  hashFile,
+  type RpcEndpoints,
+  type Verification,
+  type VerifySubject,
+  verifyReceipt,
+} from 'holdfast-client'
 import { parseStrictJson } from '../core/canonical.ts'
 import { HoldfastError } from '../core/errors.ts'
-import { type VerifyResult, verifyReceipt } from '../verify/verify-receipt.ts'
+import { createSecondPathCheck } from '../verify/check-path.ts'
+import { readTextFile, unreadable } from './read-file.ts'
+import { describeVerification } from './verification-text.ts'
 
 type Options = {
   rpc?: string[]
-  registry?: string
-  publisher?: string
+  require?: string
+  registry?: string[]
+  publisher?: string[]
   record?: string
+  file?: string
   hash?: string
+  final?: boolean
+  by?: string
   json?: boolean
 }
 
-const DEV_CHAIN = { chainId: 31337, rpc: 'http://127.0.0.1:8545' }
+const DEV_CHAIN = { chainId: 'eip155:31337', rpc: 'http://127.0.0.1:8545' }
+/** Values for single chains, and those under `*` for every other chain. */
+type ByChain = Record<string, string[]>
 
-/** Checks a receipt with nothing but an RPC endpoint. Sets the exit status: 0 valid, 1 not valid, 2 could not be told. */
+/** Checks a receipt with nothing but RPC endpoints. Sets the exit status: 0 valid, 1 not valid, 2 not decided. */
 export async function verify(receipt: string, options: Options): Promise<void> {
-  const rpc = options.rpc ?? process.env.HOLDFAST_RPC_URL?.split(',')
   const result = await verifyReceipt(receiptText(receipt), {
-    rpc: (chainId) => rpc ?? (chainId === DEV_CHAIN.chainId ? DEV_CHAIN.rpc : undefined),
-    expect: {
-      ...(options.registry === undefined ? {} : { registry: options.registry }),
-      ...(options.publisher === undefined ? {} : { publisher: options.publisher }),
-    },
-    ...(options.record === undefined ? {} : { record: parseStrictJson(readText(options.record)) }),
-    ...(options.hash === undefined ? {} : { hash: options.hash }),
+    rpc: endpointsOf(options.rpc),
+    require: options.require === undefined ? 1 : wholeNumber('--require', options.require),
+    registry: byChain('--registry', options.registry),
+    publisher: byChain('--publisher', options.publisher),
+    final: options.final,
+    by: options.by,
+    alsoCheckPath: createSecondPathCheck(),
+    ...(await subjectOf(options)),
   })
-  console.log(options.json ? JSON.stringify(result, null, 2) : describe(result))
-  process.exitCode = result.valid ? 0 : result.conclusive ? 1 : 2
+  console.log(
+    options.json ? JSON.stringify(result, null, 2) : describeVerification(result, process.stdout.isTTY),
+  )
+  process.exitCode = exitStatusOf(result)
 }
 
-/** The argument itself when it is JSON, or else the file (`-`: standard input) of that name. */
-function receiptText(argument: string): string {
-  return argument.trimStart().startsWith('{') ? argument : readText(argument)
+function exitStatusOf({ valid, conclusive }: Verification): number {
+  return valid ? 0 : conclusive ? 1 : 2
 }
 
-function readText(file: string): string {
+async function subjectOf({ record, file, hash }: Options): Promise<VerifySubject> {
+  if ([record, file, hash].filter((one) => one !== undefined).length > 1) {
+    throw new HoldfastError(
+      'INVALID_REQUEST',
+      'Give one of --file, --record and --hash: each says what the receipt must be for.',
+    )
+  }
+  if (hash !== undefined) return { hash }
+  if (record !== undefined) return { record: parseStrictJson(readTextFile(record)) }
+  if (file === undefined) return {}
   try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8')
+    return { hash: await hashFile(createReadStream(file)) }
   } catch (cause) {
-    throw new HoldfastError('INVALID_REQUEST', `${file} cannot be read: ${(cause as Error).message}`, {
-      cause,
-    })
+    throw unreadable(file, cause)
   }
 }
 
-function describe({ valid, conclusive, hash, checks, anchors, stated }: VerifyResult): string {
-  const lines = checks.map(({ name, ok, detail }) => `${ok ? '  ok  ' : ' FAIL '} ${name}: ${detail}`)
-  if (stated.length > 0) {
-    lines.push('', 'Stated by Holdfast, not proven by the chain:')
-    lines.push(...stated.map(({ field, value }) => `       ${field}: ${value}`))
+/** The argument itself when it is JSON, or else the text of the file (`-`: standard input). */
+function receiptText(argument: string): string {
+  return argument.trimStart().startsWith('{') ? argument : readTextFile(argument)
+}
+
+/** `--rpc URL` serves whichever chain it answers for; `--rpc eip155:1=URL` only that one. */
+function endpointsOf(given: string[] | undefined): RpcEndpoints {
+  const named = byChain('--rpc', given ?? process.env.HOLDFAST_RPC_URL?.split(','))
+  if (named === undefined) return { [DEV_CHAIN.chainId]: DEV_CHAIN.rpc }
+  if (Object.keys(named).every((key) => key === '*')) return named['*'] as string[]
+  return (chainId) => named[`eip155:${chainId}`] ?? named['*']
+}
+
+function byChain(flag: string, given: string[] | undefined): ByChain | undefined {
+  if (given === undefined) return undefined
+  const named: ByChain = {}
+  for (const text of given) {
+    const [, chain, value] = /^(eip155:\d+)=(.*)$/s.exec(text) ?? [undefined, '*', text]
+    if (value === undefined || value === '')
+      throw new HoldfastError('INVALID_REQUEST', `${flag} ${text} names nothing.`)
+    named[chain as string] = [...(named[chain as string] ?? []), value]
   }
-  const verdict = valid
-    ? `VALID: ${hash} existed at ${
-        anchors
-          .filter(({ ok }) => ok)
-          .map(({ blockTime }) => blockTime)
-          .sort()[0]
-      }.`
-    : conclusive
-      ? 'NOT VALID: see the lines marked FAIL.'
-      : 'UNKNOWN: a chain could not be read; try again or give another --rpc.'
-  return [...lines, '', verdict].join('\n')
+  return named
+}
+
+function wholeNumber(flag: string, text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text)
+  throw new HoldfastError(
+    'INVALID_REQUEST',
+    `${flag} takes a whole number from 1, got ${JSON.stringify(text)}.`,
+  )
 }

@@ -2,6 +2,14 @@
  * Holdfast's SDK. Producers: hashes or records in, durably accepted. Auditors: a hash in, its receipt out, checked here
  * against the chain without asking Holdfast.
  */
+
+import {
+  parseReceipt,
+  type RpcEndpoints,
+  type Verification,
+  type VerifyOptions,
+  verifyReceipt,
+} from 'holdfast-client'
 import { abortAfter } from '../core/abort-after.ts'
 import type { AnchorReason, AnchorState, RecordStatus } from '../core/anchor-state.ts'
 import { canonicalJson, parseStrictJson } from '../core/canonical.ts'
@@ -9,13 +17,6 @@ import { HoldfastError } from '../core/errors.ts'
 import { HASH_BYTES, type Hex, parseHash, toHex } from '../core/hash.ts'
 import type { Receipt } from '../core/receipt.ts'
 import { recordHash } from '../core/record-hash.ts'
-import { parseReceipt } from '../verify/parse-receipt.ts'
-import {
-  type RpcEndpoints,
-  type VerifyOptions,
-  type VerifyResult,
-  verifyReceipt,
-} from '../verify/verify-receipt.ts'
 import { hashOfLine, type LineKind, linesOf, type TextSource } from './lines.ts'
 import { type Answer, createRequester, jsonOf, pauseFor, type RequestSettings } from './request.ts'
 
@@ -102,7 +103,7 @@ export type HoldfastClient = {
     options?: { timeoutMs?: number; pollMs?: number; signal?: AbortSignal },
   ): Promise<Receipt>
   /** Checks a receipt here, on the chain and without the daemon, see `verifyReceipt`. */
-  verify(receipt: unknown, options?: Partial<VerifyOptions>): Promise<VerifyResult>
+  verify(receipt: unknown, options?: Partial<VerifyOptions>): Promise<Verification>
   /** `/v1/status` as it is. */
   status(signal?: AbortSignal): Promise<Record<string, unknown>>
 }

@@ -19,14 +19,20 @@ import { createShutdown } from '../ops/shutdown.ts'
 import { scheduleTick, type Tick } from '../ops/tick.ts'
 import { createProver } from '../prove/prover.ts'
 import { startSealer } from '../seal/sealer.ts'
-import { listAnchors, listBatches, readAnchor, readBatch } from '../store/chain/read-lists.ts'
+import {
+  findAnchorsByRoot,
+  listAnchors,
+  listBatches,
+  readAnchor,
+  readBatch,
+} from '../store/chain/read-lists.ts'
 import { type DatabaseOptions, openDatabase } from '../store/connection/database.ts'
 import { requireMigrated } from '../store/connection/migrate.ts'
 import { readServerClock } from '../store/connection/server-facts.ts'
 import { appendIntake } from '../store/intake/intake.ts'
 import { findByKeyHash } from '../store/intake/sources.ts'
 import { readTile } from '../store/sealed/read-tiles.ts'
-import { verifyReceipt } from '../verify/verify-receipt.ts'
+import { createOwnVerifier } from '../verify/own-anchors.ts'
 import { startClocks } from './clocks.ts'
 import { createEventFeed } from './event-feed.ts'
 import { registerGauges } from './gauges.ts'
@@ -50,8 +56,6 @@ type ScheduledChain = { anchorer: Anchorer; tick: Tick }
 
 /** Connections for nothing but to look up API keys that are not in memory, so that slow reads hold up no push. */
 const KEY_POOL_SIZE = 2
-/** For the chain reads of one receipt that is verified over HTTP. */
-const VERIFY_DEADLINE_MS = 20_000
 /** Longest that a tick waits for what is not sealed yet; the rest joins the next anchor. */
 const SEAL_BEFORE_TICK_MS = 3_000
 const SHUTDOWN_DEADLINE_MS = 25_000
@@ -171,7 +175,12 @@ export async function startDaemon(options: {
       chains.push({ anchorer, tick })
     }
 
-    const registries = new Set(chains.map(({ anchorer }) => anchorer.status().registry))
+    const verifier = createOwnVerifier({
+      findAnchors: (roots) => findAnchorsByRoot(reads.db, roots),
+      rpcUrls: (chainId) => config.chains.find((chain) => chain.chainId === chainId)?.rpcUrls,
+      now: () => performance.now(),
+    })
+    undo.defer('verifier', async () => verifier.close())
     const server = await createServer({
       settings: {
         ...config.http,
@@ -185,12 +194,7 @@ export async function startDaemon(options: {
         pendingReason: () =>
           chains.map(({ anchorer }) => anchorer.status().reason).find((reason) => reason) ?? null,
       }),
-      verify: (receipt) =>
-        verifyReceipt(receipt, {
-          deadlineMs: VERIFY_DEADLINE_MS,
-          rpc: (chainId) => config.chains.find((chain) => chain.chainId === chainId)?.rpcUrls,
-          ...(registries.size === 1 ? { expect: { registry: [...registries][0]! } } : {}),
-        }),
+      verify: verifier.verify,
       anchorBy,
       lists: {
         batches: (page) => listBatches(reads.db, page),

@@ -1,10 +1,10 @@
+import type { Verification } from 'holdfast-client'
 import type { Metrics } from '../core/metrics.ts'
 import type { Clock, Logger } from '../core/ports.ts'
 import type { IntakeQueue } from '../ingest/intake-queue.ts'
 import type { Prover } from '../prove/prover.ts'
 import type { AnchorRow, BatchRow, Page } from '../store/chain/read-lists.ts'
 import type { Source } from '../store/intake/sources.ts'
-import type { VerifyResult } from '../verify/verify-receipt.ts'
 import type { LeastRate } from './connections/progress.ts'
 
 /** Everything that the HTTP server needs and does not make itself. */
@@ -12,8 +12,8 @@ export type HttpDeps = {
   settings: HttpSettings
   intake: Pick<IntakeQueue, 'push'>
   prover: Prover
-  /** Checks a receipt against its chains, read live. */
-  verify(receipt: unknown): Promise<VerifyResult>
+  /** Checks a receipt; vouches for this installation's own anchors only. */
+  verify(receipt: unknown): Promise<Verification>
   /** By when what was received at that instant is anchored, both ms since the epoch; null without a chain. */
   anchorBy(receivedAtMs: number): number | null
   lists: ListReader

@@ -247,10 +247,21 @@ export const VERIFY_SCHEMA = {
     200: json(
       'The verdict.',
       object({
-        valid: { type: 'boolean' },
+        verdict: { type: 'string', enum: ['unknown', 'accepted', 'sealed', 'anchored', 'contradicted'] },
+        reason: orNull(text('why the verdict is not a plain `anchored`')),
+        final: { type: 'boolean', description: 'an anchor is in a block that its chain will not give up' },
+        headline: text('the verdict for people, and everything that was not looked at'),
+        valid: { type: 'boolean', description: 'an anchor was checked whole, and none failed' },
         conclusive: { type: 'boolean', description: 'false when trying again could change the verdict' },
         hash: orNull(hash),
-        checks: list(object({ name: text(), ok: { type: 'boolean' }, detail: text() })),
+        checks: list(
+          object({
+            name: text(),
+            ok: { type: 'boolean' },
+            state: { type: 'string', enum: ['passed', 'failed', 'unread', 'noted'] },
+            detail: text(),
+          }),
+        ),
         anchors: list(
           object({
             chainId: text(),
@@ -258,7 +269,15 @@ export const VERIFY_SCHEMA = {
             blockNumber: integer(),
             blockTime: text(),
             status: { type: 'string', enum: ['mined', 'finalized', 'unknown'] },
+            outcome: { type: 'string', enum: ['confirmed', 'denied', 'disagree', 'unread', 'refused'] },
             ok: { type: 'boolean' },
+            endpoints: list(
+              object({
+                name: text(),
+                outcome: { type: 'string', enum: ['confirmed', 'denied', 'unread'] },
+                detail: text(),
+              }),
+            ),
           }),
         ),
         stated: list(object({ field: text(), value: text(), detail: text() }), 'what no chain proves'),

@@ -1,8 +1,8 @@
 /** Producers, which remember exactly what was acknowledged, and auditors, who look at receipts while all goes wrong. */
 import { createHash } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
+import { verifyReceipt } from 'holdfast-client'
 import type { Receipt } from '../../src/core/receipt.ts'
-import { verifyReceipt } from '../../src/verify/verify-receipt.ts'
 import { randomOf } from './schedule.ts'
 import type { ChaosStage } from './stage.ts'
 

@@ -1,9 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { parseReceipt, verifyReceipt } from 'holdfast-client'
 import { REGISTRY_ADDRESS } from '../../src/anchor/contract/registry.generated.ts'
 import type { Receipt, ReceiptAnchor } from '../../src/core/receipt.ts'
 import { isUnderRoot, leafOfHash } from '../../src/verify/check-path.ts'
-import { parseReceipt } from '../../src/verify/parse-receipt.ts'
-import { verifyReceipt } from '../../src/verify/verify-receipt.ts'
 import type { ChainHistory } from './chain-history.ts'
 import { type Load, readReceipt } from './load.ts'
 import { type ChaosStage, PUBLISHER } from './stage.ts'
@@ -131,7 +130,8 @@ async function contradictionOnChain(rpcUrl: string, hash: string, receipt: Recei
   const result = await verifyReceipt(receipt, {
     rpc: () => rpcUrl,
     hash,
-    expect: { registry: REGISTRY_ADDRESS, publisher: PUBLISHER.address },
+    registry: REGISTRY_ADDRESS,
+    publisher: PUBLISHER.address,
   })
   return result.valid ? null : JSON.stringify(result.checks.filter((check) => !check.ok))
 }

@@ -1,9 +1,9 @@
+import { verifyReceipt } from 'holdfast-client'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { HoldfastClient } from '../../src/client/client.ts'
 import { toHex } from '../../src/core/hash.ts'
 import type { Receipt, ReceiptAnchor } from '../../src/core/receipt.ts'
 import { isUnderRoot, leafOfHash } from '../../src/verify/check-path.ts'
-import { verifyReceipt } from '../../src/verify/verify-receipt.ts'
 import { until } from '../support/wait.ts'
 import { createServed, digest, type Served } from './served.ts'
 

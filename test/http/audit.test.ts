@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { parseReceipt } from 'holdfast-client'
 import keccak256 from 'keccak256'
 import { MerkleTree } from 'merkletreejs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -6,7 +7,6 @@ import { toHex } from '../../src/core/hash.ts'
 import type { Receipt } from '../../src/core/receipt.ts'
 import { recordHash } from '../../src/core/record-hash.ts'
 import { leafOf } from '../../src/merkle/path.ts'
-import { parseReceipt } from '../../src/verify/parse-receipt.ts'
 import { type ServerUnderTest, startServer } from './server-under-test.ts'
 
 const digest = (n: number) => createHash('sha256').update(`record ${n}`).digest()

@@ -1,5 +1,5 @@
+import { verifyReceipt } from 'holdfast-client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { verifyReceipt } from '../../src/verify/verify-receipt.ts'
 import { createServed, digest, type Served } from '../e2e/served.ts'
 import { clockShiftEnv, runHoldfast } from '../support/process.ts'
 import { until } from '../support/wait.ts'

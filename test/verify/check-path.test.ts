@@ -1,10 +1,11 @@
 import { SimpleMerkleTree, StandardMerkleTree } from '@openzeppelin/merkle-tree'
 import fc from 'fast-check'
+import { pathLengthOf } from 'holdfast-client/verify/path'
 import keccak256 from 'keccak256'
 import { MerkleTree } from 'merkletreejs'
 import { describe, expect, it } from 'vitest'
 import type { Hex } from '../../src/core/hash.ts'
-import { isUnderRoot, leafOfHash, pathLengthOf } from '../../src/verify/check-path.ts'
+import { isUnderRoot, leafOfHash } from '../../src/verify/check-path.ts'
 import { batchTree, keccakHex, someHashes } from './make-receipt.ts'
 
 describe('a path', () => {

@@ -14,6 +14,7 @@ export type { RpcEndpoints } from './verify/endpoints.ts'
 export { parseReceipt } from './verify/parse-receipt.ts'
 export type { PathCheck } from './verify/path.ts'
 export type {
+  AnchorReading,
   Check,
   EndpointAnswer,
   Stated,

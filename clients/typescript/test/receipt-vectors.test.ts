@@ -2,7 +2,13 @@ import { describe, expect, it } from 'vitest'
 import type { Hex, PathCheck, Receipt, Verification, VerifyOptions, VerifySubject } from '../src/index.ts'
 import { hashRecord, verifyReceipt } from '../src/index.ts'
 import { leafOfHash } from '../src/verify/path.ts'
-import { type Change, changed, startVectorChain, type VectorEndpoint, vectors } from './support/vector-chain.ts'
+import {
+  type Change,
+  changed,
+  startVectorChain,
+  type VectorEndpoint,
+  vectors,
+} from './support/vector-chain.ts'
 
 type Case = Change & {
   name: string
@@ -36,7 +42,13 @@ describe('the golden receipts', () => {
   it('are valid for their records on their chain', async () => {
     for (const receipt of vectors.receipts) {
       const result = await verify(receipt, { options: { record: vectors.records[receipt.batch.leafIndex] } })
-      expect(result).toMatchObject({ valid: true, conclusive: true, verdict: 'anchored', reason: null, final: false })
+      expect(result).toMatchObject({
+        valid: true,
+        conclusive: true,
+        verdict: 'anchored',
+        reason: null,
+        final: false,
+      })
       expect(result.checks.filter(({ ok }) => !ok)).toEqual([])
     }
   })
@@ -86,7 +98,10 @@ describe('a second implementation of the tree', () => {
       expect(result).toMatchObject({ valid: false, verdict: 'contradicted', reason: 'path' })
     }
     const wrong = { ...(vectors.receipts[0] as unknown as Receipt), path: vectors.receipts[1]!.path as Hex[] }
-    const result = await verify({ ...wrong, path: [...wrong.path, wrong.leaf] }, { options: { alsoCheckPath: agreeing } })
+    const result = await verify(
+      { ...wrong, path: [...wrong.path, wrong.leaf] },
+      { options: { alsoCheckPath: agreeing } },
+    )
     expect(failures(result)[0]?.detail).toContain('Two implementations of the tree disagree')
   })
 })

@@ -7,12 +7,11 @@ import {
   bigQuantityOf,
   bytesOf,
   fieldsOf,
-  type Hex,
   MalformedAnswerError,
   maybeQuantityOf,
   quantityOf,
 } from 'holdfast-client/rpc-values'
-import { toHex } from '../../core/hash.ts'
+import { type Hex, toHex } from '../../core/hash.ts'
 import { orNull } from '../optional.ts'
 
 export type Block = { number: number; hash: Buffer; time: Date }

@@ -1,11 +1,12 @@
 /** What an auditor asks about one record: where it stands, its receipt, and whether that holds. */
 import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
+import type { Verification } from 'holdfast-client'
 import { HoldfastError } from '../../core/errors.ts'
 import { parseHash, toHex } from '../../core/hash.ts'
 import type { Logger } from '../../core/ports.ts'
 import { describeUnsearched, type ReceiptOutcome, type Unknown } from '../../prove/prover.ts'
-import type { VerifyResult } from '../../verify/verify-receipt.ts'
+import { withoutReceipt } from '../../verify/without-receipt.ts'
 import type { Auth } from '../auth.ts'
 import { clientOf } from '../client-of.ts'
 import type { HttpDeps } from '../deps.ts'
@@ -111,18 +112,15 @@ async function* linesOf<T>(
   }
 }
 
-/** The verdict on a hash that has no receipt: not valid, and not conclusive, since it may get one. */
+/** The verdict on a hash that has no receipt. */
 function notProven(
   hash: Buffer,
   found: Exclude<ReceiptOutcome, { kind: 'receipt' }> | Unknown,
-): VerifyResult {
-  const check =
-    found.kind === 'unknown'
-      ? { name: 'known', ok: false, detail: `No record with this hash ${whereSought(found.unsearched)}` }
-      : {
-          name: 'anchored',
-          ok: false,
-          detail: `The record is ${found.status} and not on a chain yet${found.anchorBy === null ? '' : `; it will be by ${found.anchorBy}`}.`,
-        }
-  return { valid: false, conclusive: false, hash: toHex(hash), checks: [check], anchors: [], stated: [] }
+): Verification {
+  if (found.kind === 'unknown') {
+    return withoutReceipt(toHex(hash), null, `No record with this hash ${whereSought(found.unsearched)}`)
+  }
+  const by = found.anchorBy === null ? '' : `; it will be by ${found.anchorBy}`
+  const detail = `The record is ${found.status} and not on a chain yet${by}.`
+  return withoutReceipt(toHex(hash), found.status, detail)
 }

@@ -107,6 +107,12 @@ export async function readAnchor(db: Queries, id: number): Promise<AnchorRow | n
   return (await asked(anchors(db).where('id', '=', id).executeTakeFirst())) ?? null
 }
 
+/** Anchors with any of these roots (32 bytes each), on whatever chain, the oldest first. */
+export async function findAnchorsByRoot(db: Queries, roots: readonly Buffer[]): Promise<AnchorRow[]> {
+  if (roots.length === 0) return []
+  return asked(anchors(db).where('root', 'in', roots).orderBy('id').execute())
+}
+
 /** All leaves ever sealed, in how many batches, and when the last of them was. */
 export async function sealedTotals(
   db: Queries,

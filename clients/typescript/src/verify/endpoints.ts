@@ -35,13 +35,16 @@ export type ReadLimits = {
   timeoutMs: number
   /** For all calls together, in ms from now; undefined for no such limit. */
   deadlineMs?: number | undefined
+  /** Whether endpoints are named with their hosts; default true. */
+  namesHosts?: boolean
 }
 
 const OUT_OF_TIME = 'the time for the whole check was over'
 /** A failed question for the chain id is asked again after this long. */
 const FAILURE_KEPT_MS = 30_000
 
-export function openEndpoints(given: RpcEndpoints, { timeoutMs, deadlineMs }: ReadLimits): EndpointPool {
+export function openEndpoints(given: RpcEndpoints, limits: ReadLimits): EndpointPool {
+  const { timeoutMs, deadlineMs, namesHosts = true } = limits
   const clients = new Map<string, Client>()
   let isOver = false
   const timer = deadlineMs === undefined ? undefined : setTimeout(endAll, deadlineMs)
@@ -64,7 +67,7 @@ export function openEndpoints(given: RpcEndpoints, { timeoutMs, deadlineMs }: Re
       const { urls, isForChain } = urlsOf(given, chainId)
       return urls.map((url, i) => {
         const { ask, chainId: served } = clientOf(url)
-        return { name: nameOf(url, i), isForChain, ask, chainId: served }
+        return { name: `endpoint ${i + 1}${namesHosts ? hostOf(url) : ''}`, isForChain, ask, chainId: served }
       })
     },
     close() {
@@ -107,9 +110,8 @@ function openClient(url: string, timeoutMs: number, isOver: () => boolean): Clie
   }
 }
 
-function nameOf(url: string, i: number): string {
-  const host = /^https?:\/\//i.test(url) && URL.canParse(url) ? ` (${new URL(url).host})` : ''
-  return `endpoint ${i + 1}${host}`
+function hostOf(url: string): string {
+  return /^https?:\/\//i.test(url) && URL.canParse(url) ? ` (${new URL(url).host})` : ''
 }
 
 function urlsOf(given: RpcEndpoints, chainId: string): { urls: readonly string[]; isForChain: boolean } {

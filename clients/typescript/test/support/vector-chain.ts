@@ -59,7 +59,8 @@ export type Change = { set?: Record<string, unknown>; remove?: string[]; replace
 /** The first golden receipt, changed: its value, or its text where the change is one of spelling. */
 export function changed({ set, remove, replace }: Change): unknown {
   const copy = structuredClone(vectors.receipts[0]) as object
-  for (const [pointer, value] of Object.entries(set ?? {})) at(copy, pointer, (holder, key) => (holder[key] = value))
+  for (const [pointer, value] of Object.entries(set ?? {}))
+    at(copy, pointer, (holder, key) => (holder[key] = value))
   for (const pointer of remove ?? []) at(copy, pointer, (holder, key) => delete holder[key])
   if (replace === undefined) return copy
   return JSON.stringify(copy).replace(replace[0] as string, () => replace[1] as string)
