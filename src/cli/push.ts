@@ -5,6 +5,7 @@ import { createHoldfastClient } from '../client/client.ts'
 import { HoldfastError } from '../core/errors.ts'
 import { apiKeyFrom } from './api-key.ts'
 import { type Progress, startProgress } from './progress.ts'
+import { unreadable } from './read-file.ts'
 
 type Options = { url: string; key?: string; records?: boolean; files?: boolean }
 
@@ -87,10 +88,4 @@ async function* hashesOf(files: readonly string[], progress: Progress): AsyncGen
     progress.print(`${digest.toString('hex')}  ${file}`)
     yield digest
   }
-}
-
-function unreadable(file: string, cause: unknown): HoldfastError {
-  return new HoldfastError('INVALID_REQUEST', `${file} cannot be read: ${(cause as Error).message}`, {
-    cause,
-  })
 }

@@ -58,8 +58,8 @@ describe('holdfast anchors', () => {
 
   it('says what is wrong with an id', async () => {
     const [unknown, noNumber] = await Promise.all([anchors('show', '9'), anchors('retry', 'x')])
-    expect(unknown).toMatchObject({ code: 1, text: expect.stringContaining('no anchor 9') })
-    expect(noNumber).toMatchObject({ code: 1, text: expect.stringContaining('a number') })
+    expect(unknown).toMatchObject({ code: 69, text: expect.stringContaining('no anchor 9') })
+    expect(noNumber).toMatchObject({ code: 64, text: expect.stringContaining('a number') })
   })
 
   it('retry has a transaction replaced now with one that pays more', async () => {
@@ -75,7 +75,7 @@ describe('holdfast anchors', () => {
     await stage.anvil.mine()
     await stage.untilAnchor('a mined anchor', ({ state }) => state === 'mined')
     const late = await anchors('cancel', '1')
-    expect(late).toMatchObject({ code: 1, text: expect.stringContaining('is mined, in block') })
+    expect(late).toMatchObject({ code: 64, text: expect.stringContaining('is mined, in block') })
   })
 
   it('cancel spends the nonce on a no-op, and the root is anchored in a new transaction', async () => {
@@ -104,7 +104,7 @@ describe('holdfast anchors', () => {
     await anchorer.close()
     for (const kind of ['retry', 'cancel']) {
       const { code, text } = await anchors(kind, '1')
-      expect(code).toBe(1)
+      expect(code).toBe(64)
       expect(text).toContain(`none to ${kind}`)
       expect(text).toContain('no_funds')
       expect(text).not.toContain('Noted')
@@ -120,7 +120,7 @@ describe('holdfast anchors', () => {
     await stage.pool.query("update attempt set state = 'superseded'")
     await stage.pool.query("update anchor set state = 'prepared', reason = null, detail = null")
     expect(await anchors('cancel', '1')).toMatchObject({
-      code: 1,
+      code: 64,
       text: expect.stringContaining('signed at the next look'),
     })
     expect(await stage.anchors()).toMatchObject([{ wish: null }])
@@ -131,7 +131,7 @@ describe('holdfast anchors', () => {
     await stage.anvil.setBalance(DEV_ACCOUNTS[1].address, 10n ** 18n)
     await anchorer.tick()
     const { code, text } = await anchors('cancel', '1')
-    expect(code).toBe(1)
+    expect(code).toBe(64)
     expect(text).toContain(`signed by ${DEV_ACCOUNTS[1].address}`)
     expect(text).toContain('configure the old key')
     expect(await stage.anchors()).toMatchObject([{ state: 'submitted', wish: null }])

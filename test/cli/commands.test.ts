@@ -84,9 +84,10 @@ describe('holdfast push', () => {
     const bad = file('bad.txt', `${hex(22)}\nnonsense\n${hex(23)}\n`)
     const { code, stderr } = await holdfast(['push', good, bad])
     expect(stderr).toMatch(/^INVALID_JSON \(line 2\): bad\.txt: .*\n3 hashes before it are stored\.\n$/)
-    expect(code).toBe(1)
+    expect(code).toBe(65)
     const missing = await holdfast(['push', good, 'missing.txt'])
-    expect(missing.stderr).toMatch(/^INVALID_REQUEST: missing\.txt cannot be read.*\n2 hashes before it/)
+    expect(missing.code).toBe(66)
+    expect(missing.stderr).toMatch(/^NO_INPUT: missing\.txt cannot be read.*\n2 hashes before it/)
   })
 
   it('lends the key that `holdfast dev` left to a daemon on this machine only', async () => {
@@ -123,7 +124,9 @@ describe('holdfast receipt, verify and status', { timeout: 60_000 }, () => {
       ['--rpc', 'http://127.0.0.1:9', '--rpc', rpc, receipt],
     ]) {
       const verified = await holdfast(['verify', ...args])
-      expect(verified.stdout).toMatch(new RegExp(`\nVALID: 0x${hex(40)} existed at .*\\.\n$`))
+      expect(verified.stdout).toMatch(
+        new RegExp(`\nVALID: 0x${hex(40)} existed by .* on eip155:31337, .*\\.\n$`),
+      )
       expect(verified.code).toBe(0)
     }
     const status = await holdfast(['status'])
@@ -136,7 +139,7 @@ describe('holdfast receipt, verify and status', { timeout: 60_000 }, () => {
 
   it('say that a hash is unknown', async () => {
     const { code, stderr } = await holdfast(['receipt', hex(999)])
-    expect([code, stderr]).toEqual([1, expect.stringMatching(/^UNKNOWN_RECORD: /)])
+    expect([code, stderr]).toEqual([69, expect.stringMatching(/^UNKNOWN_RECORD: /)])
   })
 })
 
@@ -177,7 +180,7 @@ describe('commands on a database that is away', () => {
     there.pathname = '/nowhere'
     const { code, stderr } = await holdfast(['migrate'], { env: { DATABASE_URL: there.href } })
     expect(stderr).toMatch(/^INVALID_CONFIG: The database nowhere at .* refuses: .*does not exist.*\n$/)
-    expect(code).toBe(1)
+    expect(code).toBe(78)
   })
 
   it('or that refuses the password, or is not migrated, say that, without a stack', async () => {

@@ -198,15 +198,19 @@ describe('POST /v1/verify', () => {
         checks: { name: string; ok: boolean }[]
       }
       expect(verdict).toMatchObject({ valid: false, conclusive: false, hash: toHex(hashes[3]!) })
+      expect(verdict).toMatchObject({ verdict: 'unknown', reason: 'unread', final: false })
       expect(verdict.checks.find(({ name }) => name === 'format')).toMatchObject({ ok: true })
+      expect(verdict.checks.find(({ name }) => name === 'anchors[0].known')).toMatchObject({ ok: true })
     }
     expect(await (await ask('/v1/verify', { record: RECORD })).json()).toMatchObject({
       valid: false,
+      verdict: 'sealed',
       hash: toHex(recordHash(RECORD)),
       checks: [{ name: 'anchored', ok: false }],
     })
     expect(await (await ask('/v1/verify', { record: { invoice: 8 } })).json()).toMatchObject({
       valid: false,
+      verdict: 'unknown',
       checks: [{ name: 'known', ok: false }],
     })
     expect(await (await ask('/v1/verify', { receipt: { format: 'x' } })).json()).toMatchObject({
@@ -214,6 +218,36 @@ describe('POST /v1/verify', () => {
       conclusive: true,
       hash: null,
     })
+  })
+
+  it('vouches for its own anchors only, as its database has them', async () => {
+    const { body } = await json(`/v1/records/${toHex(hashes[3]!)}/receipt`)
+    const receipt = parseReceipt(body)
+    const [anchor] = receipt.anchors
+    const other = '0x70997970C51812dc3A010C7d01b50e0d17dc79C8'
+    for (const change of [{ registry: other }, { publisher: other }, { chainId: 'eip155:1' }]) {
+      const changed = { ...receipt, anchors: [{ ...anchor, ...change }] }
+      const verdict = await (await ask('/v1/verify', { receipt: changed })).json()
+      expect(verdict).toMatchObject({ valid: false, verdict: 'unknown', reason: 'unread' })
+      expect(verdict).toMatchObject({
+        headline: expect.stringContaining('This installation has no such anchor'),
+      })
+    }
+    for (const change of [
+      { blockNumber: 13 },
+      { blockTime: '2100-01-01T00:00:01.000Z' },
+      { blockHash: toHex(root) },
+    ]) {
+      const changed = { ...receipt, anchors: [{ ...anchor, ...change }] }
+      const verdict = await (await ask('/v1/verify', { receipt: changed })).json()
+      expect(verdict).toMatchObject({
+        valid: false,
+        conclusive: true,
+        verdict: 'contradicted',
+        reason: 'chain',
+      })
+      expect(verdict).toMatchObject({ headline: expect.stringContaining(`not ${Object.values(change)[0]}`) })
+    }
   })
 
   it('refuses two kinds at once and other keys', async () => {

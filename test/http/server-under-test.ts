@@ -1,7 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { createServer as createTcpServer, type Socket } from 'node:net'
 import { Writable } from 'node:stream'
-import { verifyReceipt } from 'holdfast-client'
 import type { Clock } from '../../src/core/ports.ts'
 import type { HoldfastEvent, HttpDeps, HttpSettings } from '../../src/http/deps.ts'
 import { createServer } from '../../src/http/server.ts'
@@ -10,13 +9,20 @@ import { createLogger } from '../../src/ops/logger.ts'
 import { createMetrics } from '../../src/ops/metrics.ts'
 import { createProver } from '../../src/prove/prover.ts'
 import { sealBatch } from '../../src/seal/seal-batch.ts'
-import { listAnchors, listBatches, readAnchor, readBatch } from '../../src/store/chain/read-lists.ts'
+import {
+  findAnchorsByRoot,
+  listAnchors,
+  listBatches,
+  readAnchor,
+  readBatch,
+} from '../../src/store/chain/read-lists.ts'
 import { type Database, openDatabase } from '../../src/store/connection/database.ts'
 import { acquireLease } from '../../src/store/connection/leases.ts'
 import { appendIntake } from '../../src/store/intake/intake.ts'
 import { readPending } from '../../src/store/intake/pending.ts'
 import { createSource, findByKeyHash, type Scope } from '../../src/store/intake/sources.ts'
 import { readTile } from '../../src/store/sealed/read-tiles.ts'
+import { createOwnVerifier } from '../../src/verify/own-anchors.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { until } from '../support/wait.ts'
 
@@ -87,6 +93,11 @@ export async function startServer(
     metrics,
   })
   const anchorBy = (receivedAtMs: number) => receivedAtMs + ANCHOR_BY_MS
+  const verifier = createOwnVerifier({
+    findAnchors: (roots) => findAnchorsByRoot(database.db, roots),
+    rpcUrls: () => undefined,
+    now: () => performance.now(),
+  })
   const http = await createServer({
     settings: {
       host: '127.0.0.1',
@@ -100,7 +111,7 @@ export async function startServer(
     },
     intake,
     prover: createProver({ pool: database.pool, anchorBy, searchedHashes: options.searchedHashes }),
-    verify: (receipt) => verifyReceipt(receipt, { rpc: {} }),
+    verify: verifier.verify,
     anchorBy,
     lists: {
       batches: (page) => listBatches(database.db, page),

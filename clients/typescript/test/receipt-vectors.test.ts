@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { anchorTree, batchTree } from '../../../test/verify/make-receipt.ts'
 import type { Hex, PathCheck, Receipt, Verification, VerifyOptions, VerifySubject } from '../src/index.ts'
 import { hashRecord, verifyReceipt } from '../src/index.ts'
 import { leafOfHash } from '../src/verify/path.ts'
@@ -37,6 +38,13 @@ describe('the golden receipts', () => {
   it('are for the hashes and leaves of their records', () => {
     expect(vectors.records.map(hashRecord)).toEqual(vectors.hashes)
     expect((vectors.hashes as Hex[]).map(leafOfHash)).toEqual(vectors.leaves)
+    const tree = batchTree(vectors.hashes as Hex[])
+    const over = anchorTree(vectors.batchRoots as Hex[])
+    expect(tree.root).toBe(vectors.batchRoots[1])
+    for (const receipt of vectors.receipts) {
+      expect(receipt.path).toEqual(tree.path(receipt.batch.leafIndex))
+      expect(receipt.anchors[0]).toMatchObject({ root: over.root, path: over.path(1) })
+    }
   })
 
   it('are valid for their records on their chain', async () => {
