@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
+import { verifyReceipt } from 'holdfast-client'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, inject, it } from 'vitest'
-import { verifyReceipt } from '../../src/verify/verify-receipt.ts'
 import { createServed, digest, type Served } from '../e2e/served.ts'
 import { setHostileDefaults } from '../support/hostile-defaults.ts'
 import { runHoldfast } from '../support/process.ts'
