@@ -5,6 +5,8 @@ import type { Metrics } from '../core/metrics.ts'
 import type { Clock, Logger } from '../core/ports.ts'
 import type { Pool } from '../store/connection/database.ts'
 import type { Lease } from '../store/connection/leases.ts'
+import type { FeeMemory } from './fees/demands.ts'
+import type { GasEstimate } from './fees/gas-limit.ts'
 import type { AnchorTree } from './plan.ts'
 import type { Endpoints } from './rpc/endpoints.ts'
 import type { Signer } from './signers/signer.ts'
@@ -62,6 +64,11 @@ export type AnchorMemory = {
   noDataFee: boolean
   /** Questions that anchoring does without and that failed, and when they may be asked again (ms since the epoch). */
   unanswered: Map<string, { why: string; askAgainAt: number }>
+  fees: FeeMemory
+  /** What the call needs, for which sender and call, and after which failed attempt it was asked. */
+  gas: { key: string; estimate: GasEstimate; at: number; newestFailure: number } | null
+  /** Times in a row that an endpoint did not answer the question for gas. */
+  unestimated: number
   /** What the account pays a day, and when that was reckoned (ms since the epoch). */
   dailyFees: { wei: bigint | null; at: number } | null
   /** The chain waits for a nonce that has been used up here; at which head that was first seen, and when bytes were sent. */
@@ -79,6 +86,9 @@ export function emptyMemory(): AnchorMemory {
     registrySeen: false,
     noDataFee: false,
     unanswered: new Map(),
+    fees: { legacyOnly: false, demands: {}, tipOverLimit: null },
+    gas: null,
+    unestimated: 0,
     dailyFees: null,
     nonceGap: null,
     spentAtHead: new Map(),

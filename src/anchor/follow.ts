@@ -56,6 +56,7 @@ async function applyMined(
         blockNumber: block.number,
         blockHash: block.hash,
         blockTime: block.time,
+        gasUsed: receipt.gasUsed,
         feePaid: receipt.feePaid,
       })
       await markMined(client, anchor.id, attempt.address, {
@@ -89,6 +90,7 @@ async function applySpent(
       blockNumber: block.number,
       blockHash: block.hash,
       blockTime: block.time,
+      gasUsed: receipt.gasUsed,
       feePaid: receipt.feePaid,
     })
     if (!final) return

@@ -1,5 +1,8 @@
 /** Why something is not done now, as operators and auditors read it. */
+
+import { formatUnits } from 'ethers'
 import type { Hindrance } from '../core/anchor-state.ts'
+import type { ChainConfig } from '../core/chain-config.ts'
 import type { Account } from '../store/chain/accounts.ts'
 import type { Anchor } from '../store/chain/anchors.ts'
 import type { Attempt } from '../store/chain/attempts.ts'
@@ -16,12 +19,42 @@ export function pausedHindrance(account: Account): Hindrance {
   return { reason: 'paused', detail: `${account.pausedReason}: ${account.pausedDetail}` }
 }
 
-export function overCapHindrance({ chain }: AnchorContext, quote: Quote): Hindrance {
-  const gwei = Number(quote.price) / 1e9
+/** The limits forbid what the next block or the node takes; null when they do not. */
+export function feeHindrance(
+  { chain }: AnchorContext,
+  { forbidden, overCap, price }: Quote,
+): Hindrance | null {
+  const { chainId, fees } = chain
+  if (forbidden !== null) {
+    const what = forbidden.limit === 'maxTipGwei' ? 'a tip of' : 'a price of'
+    const detail = `Chain ${chainId} takes no transaction with less than ${what} ${gwei(forbidden.wanted)} gwei a gas unit; fees.${forbidden.limit} is ${fees[forbidden.limit]}.`
+    return { reason: 'fee_cap', detail }
+  }
+  return overCap ? overCapHindrance(chain, price) : null
+}
+
+/** No raise that nodes take is within the limits. */
+export function noRaiseHindrance(context: AnchorContext, { price }: Quote): Hindrance {
+  return tipHindrance(context) ?? overCapHindrance(context.chain, price)
+}
+
+function overCapHindrance({ chainId, fees }: ChainConfig, price: bigint): Hindrance {
   return {
     reason: 'fee_cap',
-    detail: `Chain ${chain.chainId} asks ${gwei} gwei a gas unit; the limits are ${chain.fees.maxFeePerGasGwei} gwei and a tip of ${chain.fees.maxTipGwei}.`,
+    detail: `Chain ${chainId} asks ${gwei(price)} gwei a gas unit; the limits are ${fees.maxFeePerGasGwei} gwei and a tip of ${fees.maxTipGwei}.`,
   }
+}
+
+/** Recent blocks took a higher tip than the limit lets us offer: what is sent may wait for long. */
+export function tipHindrance({ chain, memory }: AnchorContext): Hindrance | null {
+  const { tipOverLimit } = memory.fees
+  if (tipOverLimit === null) return null
+  const detail = `Recent blocks of chain ${chain.chainId} took a tip of ${gwei(tipOverLimit)} gwei a gas unit; fees.maxTipGwei is ${chain.fees.maxTipGwei}.`
+  return { reason: 'fee_cap', detail }
+}
+
+function gwei(wei: bigint): string {
+  return formatUnits(wei, 'gwei').replace(/\.0$/, '')
 }
 
 export function refusalHindrance(outcome: SendOutcome | null): Hindrance | null {

@@ -23,7 +23,7 @@ import { finalizedHead, pendingNonceOf } from './rpc/chain-reads.ts'
 import type { ChainView } from './rpc/endpoints.ts'
 import { isEndpointFault } from './rpc/faults.ts'
 import { signingHindrance, startAnchor } from './start-anchor.ts'
-import { firstPayload } from './submit.ts'
+import { firstCall } from './submit.ts'
 
 /** What a pass saw, for status. */
 export type PassReport = {
@@ -190,8 +190,8 @@ async function planDue(context: AnchorContext, sight: Sight, account: Account): 
     return wait(context, null)
   }
   // Before the root is fixed: while nothing can be signed, later batches may still join.
-  const probe = firstPayload(chain, Buffer.alloc(32, 0xff))
-  const check = await signingHindrance(context, sight, account, probe)
+  const probe = firstCall(chain, Buffer.alloc(32, 0xff))
+  const check = await signingHindrance(context, sight, account, probe, [])
   if (check.hindrance !== null) return wait(context, check.hindrance)
   const planned = await planAnchor({ ...context, publisher: signer.address })
   await context.faultPoint?.('anchor-planned')

@@ -4,26 +4,32 @@ import { type Account, forgetResumed, readAccount } from '../store/chain/account
 import { type Anchor, lastMinedAnchor } from '../store/chain/anchors.ts'
 import type { Attempt } from '../store/chain/attempts.ts'
 import { inLease } from '../store/connection/lease-transaction.ts'
+import { withGas } from './call-gas.ts'
 import type { AnchorContext } from './context.ts'
 import { explain, pause } from './explain.ts'
-import { type Quote, quoteFees } from './fees/quote.ts'
+import { heedRefusal, quoteNow } from './fees/demands.ts'
+import type { Offer } from './fees/quote.ts'
 import { spendingHindrance } from './fees/spending.ts'
-import { overCapHindrance, pausedHindrance, refusalHindrance } from './hindrances.ts'
+import { feeHindrance, pausedHindrance, refusalHindrance, tipHindrance } from './hindrances.ts'
 import type { Sight } from './inspect.ts'
 import { askOptional } from './optional.ts'
 import { blockAt, hasCode, nonceAt } from './rpc/chain-reads.ts'
-import { firstPayload, MAX_GAS_DOUBLINGS, type Payload, submitAnchor } from './submit.ts'
+import { type Call, firstCall, type Payload, submitAnchor } from './submit.ts'
 
-/** A registry call that failed is tried with twice the gas; failing again, the account is paused. */
+/** A registry call that failed is tried once more, with more gas where that was too little; then the account is paused. */
 const MAX_REVERTS = 2
 
-/** What forbids to sign a first transaction now; null when nothing does. Also asked before a root is fixed. */
+/**
+ * What forbids to sign a first transaction now, or what to sign. Also asked before a root is fixed.
+ * @param attempts what was signed for the same anchor before
+ */
 export async function signingHindrance(
   context: AnchorContext,
   sight: Sight,
   account: Account,
-  payload: Payload,
-): Promise<{ hindrance: Hindrance } | { hindrance: null; quote: Quote }> {
+  call: Call,
+  attempts: readonly Attempt[],
+): Promise<{ hindrance: Hindrance } | { hindrance: null; payload: Payload; offer: Offer }> {
   const { chain, memory, registry } = context
   if (account.pausedReason !== null) return { hindrance: pausedHindrance(account) }
   const unfit = (await lostBlock(context, sight)) ?? memory.nonceGap?.hindrance
@@ -49,10 +55,13 @@ export async function signingHindrance(
     await pause(context, account, 'key_used_elsewhere', detail)
     return { hindrance: { reason: 'paused', detail } }
   }
-  const quote = await quoteFees(sight.ask, chain.fees)
-  if (quote.overCap) return { hindrance: overCapHindrance(context, quote) }
-  const hindrance = await spendingHindrance(context, sight, payload, quote.offer)
-  return hindrance === null ? { hindrance, quote } : { hindrance }
+  const gas = await withGas(context, sight, call, attempts)
+  if (gas.hindrance !== null) return gas
+  const quote = await quoteNow(context, sight)
+  const { offer } = quote
+  const { payload } = gas
+  const hindrance = feeHindrance(context, quote) ?? (await spendingHindrance(context, sight, payload, offer))
+  return hindrance === null ? { hindrance, payload, offer } : { hindrance }
 }
 
 /** The chain must hold the block of the last anchor: on another one, what is signed now goes to waste. */
@@ -75,16 +84,20 @@ export async function startAnchor(
 ): Promise<void> {
   const reverts = attempts.filter((attempt) => attempt.state === 'reverted').length
   if (reverts >= MAX_REVERTS && account.pausedReason === null && account.resumedReason !== 'reverted') {
-    const detail = `Anchor ${anchor.id} failed in ${reverts} transactions, the last with ${attempts.at(-1)?.gasLimit} gas.`
+    const detail = `Anchor ${anchor.id} failed in ${reverts} transactions, the last with ${gasOf(attempts.at(-1))}.`
     await pause(context, account, 'reverted', detail)
     return explain(context, anchor, { reason: 'paused', detail })
   }
-  const factor = 2 ** Math.min(reverts, MAX_GAS_DOUBLINGS)
-  const payload = firstPayload(context.chain, anchor.root, factor)
-  const check = await signingHindrance(context, sight, account, payload)
+  const check = await signingHindrance(
+    context,
+    sight,
+    account,
+    firstCall(context.chain, anchor.root),
+    attempts,
+  )
   if (check.hindrance !== null) return explain(context, anchor, check.hindrance)
-  const { offer } = check.quote
-  const { attempt, outcome } = await submitAnchor(context, anchor, account.nextNonce, offer, factor)
+  const { payload, offer } = check
+  const { attempt, outcome } = await submitAnchor(context, anchor, account.nextNonce, payload, offer)
   context.memory.firstSeenAtHead.set(attempt.id, sight.head)
   context.memory.sent.add(anchor.id)
   if (account.resumedReason !== null) {
@@ -92,5 +105,13 @@ export async function startAnchor(
       forgetResumed(client, account.chainId, account.address),
     )
   }
-  await explain(context, anchor, refusalHindrance(outcome))
+  if (outcome.kind === 'refused') {
+    heedRefusal(context, { error: outcome.message, gasLimit: attempt.gasLimit, legacy: offer.legacy })
+  }
+  await explain(context, anchor, refusalHindrance(outcome) ?? tipHindrance(context))
+}
+
+function gasOf(attempt: Attempt | undefined): string {
+  const used = attempt?.gasUsed == null ? '' : `, of which it used ${attempt.gasUsed}`
+  return `${attempt?.gasLimit} gas${used}`
 }

@@ -14,7 +14,7 @@ import { type Attempt, type AttemptKind, insertAttempt, noteSending } from '../s
 import type { Connection, Pool } from '../store/connection/database.ts'
 import { inLease } from '../store/connection/lease-transaction.ts'
 import type { Lease } from '../store/connection/leases.ts'
-import { anchorCall, anchorGasLimit, gasLimitOf, registryOf } from './contract/registry.ts'
+import { anchorCall, registryOf } from './contract/registry.ts'
 import type { Offer } from './fees/quote.ts'
 import type { Endpoints } from './rpc/endpoints.ts'
 import type { SendOutcome } from './rpc/send-outcome.ts'
@@ -33,42 +33,33 @@ export type SubmitDeps = {
   faultPoint?: ((name: string) => Promise<void> | void) | undefined
 }
 
-/** What a transaction does and may burn. A no-op pays only to spend the nonce. */
-export type Payload = { to: string; data: Hex; gasLimit: number }
+/** What a transaction does. A no-op pays only to spend the nonce. */
+export type Call = { to: string; data: Hex }
+/** The same, and what it may burn. */
+export type Payload = Call & { gasLimit: number }
 
-export function payloadOf(anchor: Pick<Anchor, 'registry' | 'mode' | 'root'>): Payload {
-  const data = anchorCall(anchor.mode, anchor.root)
-  return { to: anchor.registry, data, gasLimit: anchorGasLimit(anchor.mode, data) }
+export function callOf(anchor: Pick<Anchor, 'registry' | 'mode' | 'root'>): Call {
+  return { to: anchor.registry, data: anchorCall(anchor.mode, anchor.root) }
 }
 
-/** A gas limit that was too low, by a revert or a refusal, is doubled at most this often. */
-export const MAX_GAS_DOUBLINGS = 3
-
-/** What {@link submitAnchor} would sign for this root. */
-export function firstPayload(chain: ChainConfig, root: Buffer, gasLimitFactor = 1): Payload {
-  const payload = payloadOf({ registry: registryOf(chain), mode: chain.mode, root })
-  return { ...payload, gasLimit: payload.gasLimit * gasLimitFactor }
-}
-
-export function noopPayload(address: string): Payload {
-  return { to: address, data: '0x', gasLimit: gasLimitOf('0x', 0) }
+/** The call of an anchor's first transaction: to the registry and in the mode that are configured now. */
+export function firstCall(chain: ChainConfig, root: Buffer): Call {
+  return callOf({ registry: registryOf(chain), mode: chain.mode, root })
 }
 
 /**
- * First transaction of a `prepared` anchor, on the account's next nonce, to the registry and in the mode that are
- * configured now: an operator may have corrected them since it was planned.
- * @param gasLimitFactor times the gas limit that the call needs
+ * First transaction of a `prepared` anchor, on the account's next nonce.
+ * @param payload of {@link firstCall}: an operator may have corrected registry and mode since the anchor was planned
  * @throws HoldfastError LEASE_LOST when the lease or the nonce was lost meanwhile; what the signer throws
  */
 export async function submitAnchor(
   deps: SubmitDeps,
   anchor: Anchor,
   nonce: number,
+  payload: Payload,
   offer: Offer,
-  gasLimitFactor = 1,
 ): Promise<{ attempt: Attempt; outcome: SendOutcome }> {
   const { chain, signer } = deps
-  const payload = firstPayload(chain, anchor.root, gasLimitFactor)
   const attempt = await signAndStore(deps, anchor, 'anchor', nonce, payload, offer, async (client) => {
     await takeNonce(client, chain.chainId, signer.address, nonce)
     await markSubmitted(client, anchor.id, {

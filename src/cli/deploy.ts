@@ -62,6 +62,7 @@ async function deployOn(
       chainId,
       signer,
       fees: chain.fees,
+      maxGas: chain.maxGas,
       pool,
     })
     return `chain ${chainId}: ${address} ${transactionHash ? `deployed in ${transactionHash}` : 'was there'}`

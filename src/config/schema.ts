@@ -22,6 +22,8 @@ const cronExpression = z.string().check((ctx) => {
 
 const fees = z
   .strictObject({
+    /** `auto`: EIP-1559 where the chain takes it. */
+    type: z.enum(['auto', 'eip1559', 'legacy']).default('auto'),
     /** No transaction is signed above this, whatever it costs in waiting. */
     maxFeePerGasGwei: gwei.default(200),
     minTipGwei: gwei.default(0.01),
@@ -116,6 +118,8 @@ const chain = z.strictObject({
   /** Blocks on top that count as final, for chains without a `finalized` tag. */
   confirmations: count.optional(),
   fees: fees.prefault({}),
+  /** Most gas that a transaction may be given, whatever the chain says it needs. */
+  maxGas: z.int().min(21_000).default(10_000_000),
   resendAfterMs: milliseconds.default(120_000),
   /** In ether, as text so that no digit is lost. */
   dailySpendLimitEth: z

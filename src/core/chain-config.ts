@@ -16,6 +16,8 @@ export type ChainConfig = {
   /** Blocks on top that count as final, for chains without a `finalized` tag. When given, the tag is not used. */
   confirmations?: number | undefined
   fees: FeeLimits
+  /** Most gas that a transaction may be given. */
+  maxGas: number
   /** A transaction not yet mined is sent again, byte for byte, after this long. */
   resendAfterMs: number
   /** Most that may be spent on fees in any 24 hours, in ether. */
@@ -25,6 +27,8 @@ export type ChainConfig = {
 }
 
 export type FeeLimits = {
+  /** Which transactions to send; `auto` finds out what the chain takes. Default `auto`. */
+  type?: 'auto' | 'eip1559' | 'legacy' | undefined
   /** Never offer more than this for a gas unit, tip included. */
   maxFeePerGasGwei: number
   minTipGwei: number

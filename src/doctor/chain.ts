@@ -3,6 +3,8 @@ import type { Ask } from 'holdfast-client/rpc-values'
 import { REGISTRY_DEPLOYED_BYTECODE } from '../anchor/contract/registry.generated.ts'
 import { registryOf } from '../anchor/contract/registry.ts'
 import { dataFeeOf } from '../anchor/fees/data-fee.ts'
+import { estimateGas } from '../anchor/fees/estimate-gas.ts'
+import { chooseGasLimit, leastGas } from '../anchor/fees/gas-limit.ts'
 import { quoteFees } from '../anchor/fees/quote.ts'
 import { orNull } from '../anchor/optional.ts'
 import { balanceOf, blockAt, codeAt, finalizedHead } from '../anchor/rpc/chain-reads.ts'
@@ -10,7 +12,7 @@ import { endpointNames } from '../anchor/rpc/endpoint.ts'
 import { createEndpoints } from '../anchor/rpc/endpoints.ts'
 import { createSigner } from '../anchor/signers/open.ts'
 import { type Signer, signChecked } from '../anchor/signers/signer.ts'
-import { payloadOf } from '../anchor/submit.ts'
+import { firstCall } from '../anchor/submit.ts'
 import type { Config } from '../config/schema.ts'
 import { readSigner } from '../config/secrets.ts'
 import { createDeadline } from '../core/cron.ts'
@@ -127,12 +129,21 @@ export function chainChecks(deps: {
     const [wei, quote] = await Promise.all([orNull(balanceOf(ask, address)), quoteFees(ask, chain.fees)])
     if (wei === null)
       return warn('the endpoint does not tell the balance', 'Use another endpoint, or watch it elsewhere.')
-    const root = Buffer.alloc(32, 0xff)
-    const payload = payloadOf({ registry, mode: chain.mode, root })
+    const call = firstCall(chain, Buffer.alloc(32, 0xff))
+    const gas = chooseGasLimit({
+      least: leastGas(call.data),
+      estimate: await estimateGas(ask, { ...call, from: address }),
+      maxGas: chain.maxGas,
+    })
+    if (gas.kind === 'over') {
+      const found = `an anchor takes ${gas.needed} gas or more; maxGas is ${chain.maxGas}`
+      return fail(found, 'Raise the chain’s `maxGas`.')
+    }
+    const payload = { ...call, gasLimit: gas.gasLimit }
     const dataFee = await orNull(dataFeeOf(ask, payload, { noDataFee: false }))
     const worst = BigInt(payload.gasLimit) * quote.offer.maxFeePerGas + (dataFee ?? 0n)
     const anchors = worst === 0n ? Infinity : Number(wei / worst)
-    const text = `${Number(wei) / 1e18} ETH, enough for ${anchors} anchors at most fees of today`
+    const text = `${Number(wei) / 1e18} ETH, enough for ${anchors} anchors of ${payload.gasLimit} gas at most fees of today`
     const fund = `Send funds to ${address} on chain ${chainId}.`
     if (anchors < 1) return fail(text, fund)
     if (quote.overCap) {

@@ -14,7 +14,7 @@ let stage: Stage
 afterEach(() => stage?.close())
 
 async function deploy(url: string, withinMs = 5_000) {
-  const { chainId, fees } = stage.chain
+  const { chainId, fees, maxGas } = stage.chain
   const endpoints = createEndpoints({
     chainId,
     rpcUrls: [url],
@@ -25,7 +25,7 @@ async function deploy(url: string, withinMs = 5_000) {
   })
   try {
     const signer = privateKeySigner(PUBLISHER.privateKey)
-    return await deployRegistry({ endpoints, chainId, signer, fees, pool: stage.pool, withinMs })
+    return await deployRegistry({ endpoints, chainId, signer, fees, maxGas, pool: stage.pool, withinMs })
   } finally {
     endpoints.close()
   }

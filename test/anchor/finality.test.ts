@@ -1,7 +1,7 @@
 import { parseEther } from 'ethers'
 import { RpcAnswerError } from 'holdfast-client/json-rpc'
 import { afterEach, describe, expect, it } from 'vitest'
-import { anchorCall, gasLimitOf } from '../../src/anchor/contract/registry.ts'
+import { anchorCall } from '../../src/anchor/contract/registry.ts'
 import { dataFeeOf } from '../../src/anchor/fees/data-fee.ts'
 import { planAnchor } from '../../src/anchor/plan.ts'
 import { finalizedHead } from '../../src/anchor/rpc/chain-reads.ts'
@@ -145,16 +145,6 @@ describe('batches that wait for the anchor before theirs', () => {
   })
 })
 
-describe('gas', () => {
-  it('is reckoned with the floor for calldata where that is dearer', () => {
-    expect(gasLimitOf('0x', 0)).toBe(21_000)
-    // EIP-7623: 10 a token, 4 tokens a byte that is not zero.
-    expect(gasLimitOf(`0x${'ff'.repeat(100)}`, 0)).toBe(21_000 + 100 * 40)
-    expect(gasLimitOf(`0x${'ff'.repeat(100)}`, 10_000)).toBe(21_000 + 100 * 16 + 10_000)
-    expect(gasLimitOf(`0x${'00'.repeat(100)}`, 0)).toBe(21_000 + 100 * 10)
-  })
-})
-
 describe('a rollup of the OP stack', () => {
   const ORACLE = '0x420000000000000000000000000000000000000F'
 
@@ -249,7 +239,9 @@ describe('an endpoint that answers, but not what is needed', () => {
     stage = await createStage()
     const proxy = await startFaultProxy(stage.anvil.url)
     proxy.rule = ({ method }) =>
-      method === 'eth_getBalance' ? { kind: 'error', code: -32601, message: 'no such method' } : undefined
+      method === 'eth_getTransactionCount'
+        ? { kind: 'error', code: -32601, message: 'no such method' }
+        : undefined
     stage.chain.rpcUrls = [proxy.url, stage.anvil.url]
     await stage.seal()
     const anchorer = await stage.anchorer()

@@ -19,8 +19,9 @@ afterEach(async () => {
 })
 
 /** Blocks come only when the test mines them; the chain is reached through a proxy only. */
-async function behindProxy(chain: Partial<ChainConfig>): Promise<void> {
+async function behindProxy({ maxGas, ...chain }: Partial<ChainConfig>): Promise<void> {
   stage = await createStage({ manual: true, chain })
+  if (maxGas !== undefined) stage.chain.maxGas = maxGas
   proxy = await startFaultProxy(stage.anvil.url)
   stage.chain.rpcUrls = [proxy.url]
 }
@@ -131,49 +132,63 @@ describe('stored bytes', () => {
 
   it('are sent again while fees cannot be looked up', async () => {
     const raw = await withForgottenAnchor(() => {})
-    proxy.rule = ({ method }) =>
-      method === 'eth_feeHistory' ? { kind: 'error', code: -32603, message: 'internal error' } : undefined
+    proxy.rule = ({ method, params }) =>
+      method === 'eth_feeHistory' || (method === 'eth_getBlockByNumber' && params[0] === 'latest')
+        ? { kind: 'error', code: -32603, message: 'internal error' }
+        : undefined
     await stage.anvil.setNextBaseFee(10n ** 12n)
     await stage.anvil.mine()
-    const asked = proxy.count('eth_feeHistory')
-    await until(() => proxy.count('eth_feeHistory') > asked, { what: 'a raise' })
+    const isAsked = ({ method, params }: { method: string; params: unknown[] }) =>
+      method === 'eth_getBlockByNumber' && params[0] === 'latest'
+    const asked = proxy.requests.filter(isAsked).length
+    await until(() => proxy.requests.filter(isAsked).length > asked, { what: 'a raise' })
     await expectSentOnTheTimer(raw)
     expect((await stage.anchors())[0]).toMatchObject({ reason: 'rpc_down' })
   })
 })
 
 describe('a transaction refused for its gas limit', () => {
-  it('is raised with twice the limit, and not without end', async () => {
-    await behindProxy({
-      fees: { ...FEES, bumpAfterMs: 1, maxFeePerGasGwei: 1_000_000, maxTipGwei: 1_000_000 },
-    })
+  const limitOf = (raw: unknown) => Number(Transaction.from(raw as string).gasLimit)
+
+  async function refusing(message: (limit: number) => string | null, chain: Partial<ChainConfig> = {}) {
+    await behindProxy({ fees: FEES, ...chain })
+    await stage.anvil.setAutomine(true)
     const limits: number[] = []
-    let enough = Number.POSITIVE_INFINITY
     proxy.rule = ({ method, params }) => {
       if (method !== 'eth_sendRawTransaction') return undefined
-      const limit = Number(Transaction.from(params[0] as string).gasLimit)
+      const limit = limitOf(params[0])
       if (limits.at(-1) !== limit) limits.push(limit)
-      return limit >= enough ? undefined : { kind: 'error', code: -32000, message: 'intrinsic gas too low' }
+      const refusal = message(limit)
+      return refusal === null ? undefined : { kind: 'error', code: -32000, message: refusal }
     }
     await stage.seal()
     await (await stage.anchorer()).tick()
-    await until(
-      async () => {
-        await stage.anvil.mine()
-        return (await stage.attempts()).length >= 6
-      },
-      { what: 'six attempts', every: 50 },
-    )
-    const first = limits[0]!
-    expect(limits).toEqual([first, 2 * first, 4 * first, 8 * first])
-    enough = 8 * first
-    await until(
-      async () => {
-        await stage.anvil.mine()
-        return (await stage.anchors())[0]!.state === 'mined'
-      },
-      { what: 'a mined anchor', every: 50 },
-    )
+    return limits
+  }
+
+  it('as too low is given twice as much, at once, until a node takes it', async () => {
+    const limits = await refusing((limit) => (limit < 400_000 ? 'intrinsic gas too low' : null))
+    await stage.untilAnchor('a mined anchor', ({ state }) => state === 'mined')
+    const [first] = limits
+    expect(limits).toEqual([first!, 2 * first!, 4 * first!, 8 * first!])
+    const attempts = await stage.attempts()
+    expect(new Set(attempts.map(({ nonce }) => nonce)).size).toBe(1)
+    expect(new Set(attempts.map(({ maxFeePerGas }) => maxFeePerGas)).size).toBe(1)
+  })
+
+  it('as too low is given no more than maxGas, and the reason says so', async () => {
+    const limits = await refusing(() => 'intrinsic gas too low', { maxGas: 100_000 })
+    const waiting = await stage.untilAnchor('the reason', ({ reason }) => reason === 'fee_cap')
+    expect(waiting.detail).toContain('chains[].maxGas is 100000')
+    await looks(3)
+    expect(limits).toEqual([limits[0]!, 100_000])
+  })
+
+  it('as too high is given less', async () => {
+    const limits = await refusing((limit) => (limit > 50_000 ? 'exceeds block gas limit' : null))
+    await stage.untilAnchor('a mined anchor', ({ state }) => state === 'mined')
+    expect(limits.length).toBeLessThan(6)
+    expect(limits.at(-1)).toBeLessThanOrEqual(50_000)
   })
 })
 

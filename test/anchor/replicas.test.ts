@@ -7,7 +7,7 @@ import { applyFinding } from '../../src/anchor/follow.ts'
 import { planAnchor } from '../../src/anchor/plan.ts'
 import { createEndpoints } from '../../src/anchor/rpc/endpoints.ts'
 import { privateKeySigner } from '../../src/anchor/signers/signer.ts'
-import { outbid, payloadOf, sendAttempt, submitAnchor } from '../../src/anchor/submit.ts'
+import { callOf, outbid, sendAttempt, submitAnchor } from '../../src/anchor/submit.ts'
 import { toHex } from '../../src/core/hash.ts'
 import { noMetrics } from '../../src/core/metrics.ts'
 import { systemClock } from '../../src/core/ports.ts'
@@ -240,11 +240,12 @@ describe('a leader whose epoch has passed', () => {
     }
     const block = { number: 1, hash: Buffer.alloc(32), time: new Date() }
     const offer = { legacy: false, maxFeePerGas: 10n ** 10n, maxPriorityFeePerGas: 10n ** 10n }
+    const payload = { ...callOf(anchor!), gasLimit: 60_000 }
     const before = await dump()
     const writes = {
       plan: () => planAnchor({ ...context, publisher: PUBLISHER.address }),
-      submit: () => submitAnchor(context, prepared, 1, offer),
-      outbid: () => outbid(context, anchor!, 'anchor', 0, payloadOf(anchor!), offer),
+      submit: () => submitAnchor(context, prepared, 1, payload, offer),
+      outbid: () => outbid(context, anchor!, 'anchor', 0, payload, offer),
       send: () => sendAttempt(context, attempt!),
       mined: () =>
         applyFinding(context, anchor!, { kind: 'mined', attempt: attempt!, receipt, block, final: true }),

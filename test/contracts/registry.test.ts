@@ -62,6 +62,7 @@ async function deploy(to: TestAnvil, key: string = DEV_ACCOUNTS[3].privateKey) {
       chainId: 31337,
       signer: privateKeySigner(key),
       fees: FEES,
+      maxGas: 10_000_000,
       withinMs: 5_000,
     })
   } finally {

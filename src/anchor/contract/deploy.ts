@@ -6,6 +6,8 @@ import type { Hex } from '../../core/hash.ts'
 import { giveNonceBack, readAccount, setNonceAside } from '../../store/chain/accounts.ts'
 import type { Pool } from '../../store/connection/database.ts'
 import { dataFeeOf } from '../fees/data-fee.ts'
+import { estimateGas } from '../fees/estimate-gas.ts'
+import { chooseGasLimit, leastGas } from '../fees/gas-limit.ts'
 import { quoteFees } from '../fees/quote.ts'
 import { orNull } from '../optional.ts'
 import { balanceOf, hasCode, pendingNonceOf, receiptOf } from '../rpc/chain-reads.ts'
@@ -14,14 +16,10 @@ import { type Signer, signChecked } from '../signers/signer.ts'
 import {
   REGISTRY_ADDRESS,
   REGISTRY_BYTECODE,
-  REGISTRY_DEPLOYED_BYTECODE,
   REGISTRY_DEPLOYER,
   REGISTRY_SALT,
 } from './registry.generated.ts'
-import { gasLimitOf } from './registry.ts'
 
-/** Creating a contract, beside its calldata: 32,000 and 200 a byte of code, and what the deployer does itself. */
-const EXECUTION_GAS = 60_000 + 200 * (REGISTRY_DEPLOYED_BYTECODE.length / 2)
 const POLL_MS = 500
 
 /**
@@ -38,6 +36,7 @@ export async function deployRegistry(options: {
   chainId: number
   signer: Signer
   fees: FeeLimits
+  maxGas: number
   pool?: Pool
   withinMs?: number
 }): Promise<{ address: string; transactionHash: Hex | null }> {
@@ -89,13 +88,23 @@ async function requireFreeNonce(
 
 async function signDeployment(
   ask: Ask,
-  { chainId, signer, fees }: { chainId: number; signer: Signer; fees: FeeLimits },
+  { chainId, signer, fees, maxGas }: { chainId: number; signer: Signer; fees: FeeLimits; maxGas: number },
   nonce: number,
 ): Promise<{ raw: Buffer; hash: Buffer }> {
   const data = `${REGISTRY_SALT}${REGISTRY_BYTECODE.slice(2)}` as Hex
-  const gasLimit = gasLimitOf(data, EXECUTION_GAS)
+  const call = { to: REGISTRY_DEPLOYER, data }
+  const gas = chooseGasLimit({
+    least: leastGas(data),
+    estimate: await estimateGas(ask, { ...call, from: signer.address }),
+    maxGas,
+  })
+  if (gas.kind === 'over') {
+    const detail = `Deploying the registry on chain ${chainId} takes ${gas.needed} gas or more; chains[].maxGas is ${maxGas}.`
+    throw new HoldfastError('INVALID_CONFIG', detail)
+  }
+  const { gasLimit } = gas
   const { offer } = await quoteFees(ask, fees)
-  const payload = { to: REGISTRY_DEPLOYER, data, gasLimit }
+  const payload = { ...call, gasLimit }
   const dataFee = await orNull(dataFeeOf(ask, payload, { noDataFee: false }))
   const worst = BigInt(gasLimit) * offer.maxFeePerGas + (dataFee ?? 0n)
   const balance = await orNull(balanceOf(ask, signer.address))

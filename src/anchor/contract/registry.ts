@@ -32,23 +32,3 @@ export function hasAnchored(
       log.topics[2] === toHex(expected.root),
   )
 }
-
-const BASE_GAS = 21_000
-/** What the call does beyond its calldata, with room for tables that change; measured 24,300 and 2,000. */
-const EXECUTION_GAS = { storage: 40_000, event: 10_000 }
-
-/**
- * Gas limit for a transaction with this calldata: base + the dearer of (calldata + execution) and the EIP-7623 floor.
- * Computed, because `eth_estimateGas` reports a revert when only the funds are low.
- */
-export function gasLimitOf(data: Hex, execution: number): number {
-  let zeros = 0
-  const bytes = Buffer.from(data.slice(2), 'hex')
-  for (const byte of bytes) if (byte === 0) zeros += 1
-  const tokens = zeros + (bytes.length - zeros) * 4
-  return BASE_GAS + Math.max(tokens * 4 + execution, tokens * 10)
-}
-
-export function anchorGasLimit(mode: ChainConfig['mode'], data: Hex): number {
-  return gasLimitOf(data, EXECUTION_GAS[mode])
-}

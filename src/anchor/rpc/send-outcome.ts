@@ -5,7 +5,7 @@ import { RpcAnswerError } from 'holdfast-client/json-rpc'
  * `nonce_low` the nonce is spent (perhaps on these very bytes), `nonce_high` there is a gap below it,
  * `replacement` the raise over the pooled transaction is too small, `underpriced` the offer is below what the node or
  * the block takes now, `fee_limit` it is above the node's own limit, `funds`, `gas` the limit is too low or too high,
- * `pool_full`, `invalid` anything that the same bytes will never get past.
+ * `pool_full`, `type` the chain knows no such transactions, `invalid` anything that the same bytes will never get past.
  */
 export type RefusalReason =
   | 'nonce_low'
@@ -16,6 +16,7 @@ export type RefusalReason =
   | 'funds'
   | 'gas'
   | 'pool_full'
+  | 'type'
   | 'invalid'
 
 /**
@@ -47,12 +48,19 @@ const WORDINGS: readonly [RegExp, 'accepted' | RefusalReason][] = [
     'funds',
   ],
   [/exceeds the configured cap|fee cap exceeded|fee too high/, 'fee_limit'],
-  [/intrinsic gas|(?<!\.)gas ?limit|floor data gas|gas is too low|supplied gas is beyond/, 'gas'],
   [
-    /underpriced|(less|lower) than (the )?(block )?base ?fee|below (the )?(current |configured )?(minimum|base fee)|fee ?too ?low|gas price too low|price (supplied )?is too low/,
+    /intrinsic gas|(?<!\.)gas ?limit|floor data gas|gas is too low|supplied gas is beyond|out of gas|gas required exceeds|not enough gas for/,
+    'gas',
+  ],
+  [
+    /underpriced|insufficient fees?\b|minimum global fee|min(imum|imal)? gas ?price|priority ?fee ?per ?gas (is |too )+(low|below)|(less|lower) than (the )?(block )?base ?fee|below (the )?(current |configured )?(minimum|base fee)|fee ?too ?low|gas price too low|price (supplied )?is too low/,
     'underpriced',
   ],
   [/pool is full|pool overflow|too many (pending )?transactions|in-flight transaction limit/, 'pool_full'],
+  [
+    /(transaction|tx)[ _]?type|eip-?1559|typed (transaction|tx)|dynamic ?fee|(only|expects?) legacy|legacytx/,
+    'type',
+  ],
   [
     /invalid sender|chain ?id|not supported|invalid signature|rlp|not replay-protected|not authorized|oversized/,
     'invalid',

@@ -31,6 +31,8 @@ export type Attempt = {
   blockNumber: number | null
   blockHash: Buffer | null
   minedAt: Date | null
+  /** Null until it is mined, and where the endpoint does not tell it. */
+  gasUsed: number | null
   feePaid: bigint | null
 }
 
@@ -53,7 +55,7 @@ const DAY_MS = 24 * 60 * 60 * 1000
 const COLUMNS = `id, anchor_id as "anchorId", chain_id as "chainId", address, kind, nonce, raw, hash,
   max_fee_per_gas as "maxFeePerGas", max_priority_fee_per_gas as "maxPriorityFeePerGas", gas_limit as "gasLimit",
   state, created_at as "createdAt", sent_at as "sentAt", send_count as "sendCount", error,
-  block_number as "blockNumber", block_hash as "blockHash", mined_at as "minedAt", fee_paid as "feePaid"`
+  block_number as "blockNumber", block_hash as "blockHash", mined_at as "minedAt", gas_used as "gasUsed", fee_paid as "feePaid"`
 
 /** Stores signed bytes before they may leave. Part of the caller's transaction, beside the nonce's compare-and-set. */
 export async function insertAttempt(client: pg.ClientBase, attempt: NewAttempt): Promise<Attempt> {
@@ -135,13 +137,16 @@ export async function noteMined(
     blockNumber: number
     blockHash: Buffer
     blockTime: Date
-    /** Wei; null where the endpoint does not tell it. */
+    /** Null where the endpoint does not tell it. */
+    gasUsed: number | null
+    /** Wei; null where it cannot be reckoned. */
     feePaid: bigint | null
   },
 ): Promise<void> {
   const { rowCount } = await client.query(
-    `update attempt set state = $2, block_number = $3, block_hash = $4, mined_at = $5, fee_paid = $6 where id = $1`,
-    [id, at.state, at.blockNumber, at.blockHash, at.blockTime, at.feePaid?.toString() ?? null],
+    `update attempt set state = $2, block_number = $3, block_hash = $4, mined_at = $5, fee_paid = $6, gas_used = $7
+     where id = $1`,
+    [id, at.state, at.blockNumber, at.blockHash, at.blockTime, at.feePaid?.toString() ?? null, at.gasUsed],
   )
   if (rowCount !== 1) throw new HoldfastError('INTERNAL', `Attempt ${id} is gone.`)
 }
@@ -149,7 +154,8 @@ export async function noteMined(
 /** The anchor's attempts on its newest nonce stand in no block any more. Those on lower nonces are final and stay. */
 export async function noteUnmined(client: pg.ClientBase, anchorId: number): Promise<void> {
   await client.query(
-    `update attempt set state = 'sent', block_number = null, block_hash = null, mined_at = null, fee_paid = null
+    `update attempt set state = 'sent', block_number = null, block_hash = null, mined_at = null, fee_paid = null,
+       gas_used = null
      where anchor_id = $1 and state in ('mined', 'reverted')
        and nonce = (select max(nonce) from attempt where anchor_id = $1)`,
     [anchorId],

@@ -130,6 +130,7 @@ type AttemptTable = {
   block_number: number | null
   block_hash: Buffer | null
   mined_at: Date | null
+  gas_used: number | null
   /** Wei, gas and (on rollups) data fee together; known once it was mined. */
   fee_paid: string | null
 }
@@ -137,6 +138,8 @@ type AttemptTable = {
 type AccountTable = {
   chain_id: number
   address: string
+  /** Whether the first nonce is certain; false while only one answer of a node says so, and nothing was signed. */
+  confirmed: Generated<boolean>
   next_nonce: number
   /** A contradiction that a person must look at; nothing is signed for the account until it is resumed. */
   paused_reason: string | null

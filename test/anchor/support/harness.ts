@@ -59,6 +59,7 @@ export async function createStage(
     anchorWithinMs: 60_000,
     pollIntervalMs: 25,
     fees: { maxFeePerGasGwei: 100, minTipGwei: 0.001, maxTipGwei: 20, bumpAfterMs: 60_000 },
+    maxGas: 10_000_000,
     resendAfterMs: 60_000,
     ...options.chain,
   }
@@ -147,10 +148,11 @@ async function deploy(anvil: TestAnvil, chain: ChainConfig): Promise<string> {
     logger,
     metrics: noMetrics,
   })
+  const { fees, maxGas } = chain
   try {
     // Another account than the publisher: the tests count the publisher's nonces from 0.
     const signer = privateKeySigner(DEV_ACCOUNTS[3].privateKey)
-    return (await deployRegistry({ endpoints, chainId: chain.chainId, signer, fees: chain.fees })).address
+    return (await deployRegistry({ endpoints, chainId: chain.chainId, signer, fees, maxGas })).address
   } finally {
     endpoints.close()
   }
