@@ -4,11 +4,11 @@ import { ANCHOR_REASONS } from '../../src/core/anchor-state.ts'
 
 const page = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8')
 
-/** What a test file's titles can be, `${…}` standing for anything. */
+/** What a test file's titles can be, `${…}` and `%s` standing for anything. */
 function titlesIn(file: string): RegExp[] {
   const source = readFileSync(new URL(`../${file}.test.ts`, import.meta.url), 'utf8')
-  return [...source.matchAll(/\bit\(\s*(['"`])(.*?)\1,/gs)].map(([, , title]) => {
-    const fixed = title!.split(/\$\{[^}]*\}/).map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+  return [...source.matchAll(/(?:\bit|\))\(\s*(['"`])([^\n]*?)\1,/g)].map(([, , title]) => {
+    const fixed = title!.split(/\$\{[^}]*\}|%s/).map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
     return new RegExp(`^${fixed.join('.*')}$`)
   })
 }

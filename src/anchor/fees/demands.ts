@@ -8,6 +8,8 @@ import { demandOf } from './refusal.ts'
 /** A rule of a node holds for long; its block's base fee does not. */
 const RULE_MS = 24 * 60 * 60 * 1000
 const MOMENT_MS = 60_000
+/** What no limit allows holds up all anchors: the node is tried again after this. */
+const FORBIDDEN_MS = 10 * 60 * 1000
 
 type Timed = { wei: bigint; until: number }
 
@@ -25,14 +27,17 @@ export function heedRefusal(
   refused: { error: string; gasLimit: number; legacy: boolean },
 ): void {
   const { tip, price, cap, momentary, legacyOnly } = demandOf(refused.error, refused.gasLimit)
-  const until = clock.now() + (momentary ? MOMENT_MS : RULE_MS)
   const { fees } = memory
   if (legacyOnly && !refused.legacy && !fees.legacyOnly && (chain.fees.type ?? 'auto') === 'auto') {
     fees.legacyOnly = true
     logger.warn({ chainId: chain.chainId, why: refused.error }, 'the chain takes legacy transactions only')
   }
   for (const [name, wei] of Object.entries({ tip, price, cap }) as [keyof Demands, bigint | null][]) {
-    if (wei !== null) fees.demands[name] = { wei, until }
+    if (wei === null) continue
+    const limitGwei = name === 'tip' ? chain.fees.maxTipGwei : chain.fees.maxFeePerGasGwei
+    const isForbidden = Number(wei) / 1e9 > limitGwei
+    const lifeMs = momentary ? MOMENT_MS : isForbidden ? FORBIDDEN_MS : RULE_MS
+    fees.demands[name] = { wei, until: clock.now() + lifeMs }
   }
 }
 

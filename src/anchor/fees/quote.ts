@@ -1,8 +1,8 @@
 /** What is offered for gas: decided here from the chain's facts, the limits, and what nodes asked for. */
 import { parseUnits } from 'ethers'
+import type { Ask } from 'holdfast-client/rpc-values'
 import type { FeeLimits } from '../../core/chain-config.ts'
 import { orNull } from '../optional.ts'
-import type { Ask } from 'holdfast-client/rpc-values'
 import { type FeeFacts, median, type Optionally, readFees } from './read-fees.ts'
 
 /** An offer in wei. For a legacy transaction, both fields hold the gas price. */
