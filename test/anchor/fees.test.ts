@@ -206,6 +206,17 @@ describe('a refusal that names what is wanted', () => {
       await stage.untilAnchor('the next', ({ id, state }) => id === 2 && state === 'mined')
     },
   )
+
+  it('too low without a number is answered with twice as much, until a node takes it', async () => {
+    const isEnough = ({ maxPriorityFeePerGas }: Transaction) => maxPriorityFeePerGas! >= 5n * GWEI
+    await behindProxy(sendings((transaction) => (isEnough(transaction) ? null : 'transaction underpriced')))
+    await stage.seal()
+    await (await stage.anchorer()).tick()
+    await stage.untilAnchor('a mined anchor', isMined)
+    const tips = (await stage.attempts()).map(({ maxPriorityFeePerGas }) => maxPriorityFeePerGas)
+    expect(tips).toEqual(tips.map((_, i) => tips[0]! * 2n ** BigInt(i)))
+    expect(tips.at(-1)).toBeLessThan(10n * GWEI)
+  })
 })
 
 describe('a tip that recent blocks took and the limit forbids', () => {

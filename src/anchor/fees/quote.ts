@@ -75,7 +75,7 @@ export function quote1559(
 }
 
 /** The node's price, and not less than the next block takes. */
-export function quoteLegacy(facts: FeeFacts, limits: FeeLimits, demands: Demands = NO_DEMANDS): Quote {
+function quoteLegacy(facts: FeeFacts, limits: FeeLimits, demands: Demands = NO_DEMANDS): Quote {
   const wei = weiOf(limits)
   const base = facts.baseFee === null ? 0n : facts.baseFee + facts.baseFee / 8n + wei.minTip
   // Nodes count all of a legacy price as the tip, or what is left of it over the base fee.

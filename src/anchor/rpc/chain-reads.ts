@@ -85,7 +85,7 @@ export async function balanceOf(ask: Ask, address: string): Promise<bigint> {
 
 /** The contract's bytes, lower-case; `0x` for none. */
 export async function codeAt(ask: Ask, address: string): Promise<Hex> {
-  return askFor(ask, 'eth_getCode', [address, 'latest'], (code) => bytesOf(code ?? '0x'))
+  return askFor(ask, 'eth_getCode', [address, 'latest'], bytesOf)
 }
 
 export async function hasCode(ask: Ask, address: string): Promise<boolean> {
