@@ -11,16 +11,6 @@ const MOMENT_MS = 60_000
 /** What no limit allows holds up all anchors: the node is tried again after this. */
 const FORBIDDEN_MS = 10 * 60 * 1000
 
-type Timed = { wei: bigint; until: number }
-
-/** Until when each demand is heeded, in ms since the epoch. */
-export type FeeMemory = {
-  legacyOnly: boolean
-  demands: Partial<Record<keyof Demands, Timed>>
-  /** The last quote's: what recent blocks took, where it is over the limit; wei. */
-  tipOverLimit: bigint | null
-}
-
 /** Notes what a refusal names. Doing it twice comes to the same. */
 export function heedRefusal(
   { memory, clock, chain, logger }: Pick<AnchorContext, 'memory' | 'clock' | 'chain' | 'logger'>,
