@@ -71,6 +71,10 @@ export type AnchorMemory = {
   unestimated: number
   /** What the account pays a day, and when that was reckoned (ms since the epoch). */
   dailyFees: { wei: bigint | null; at: number } | null
+  /** What one answer said and waits for a second one: since which head. */
+  findings: Map<string, number>
+  /** Head when an attempt was signed, by attempt id: what was spent by then was not spent by it. */
+  signedAtHead: Map<number, number>
   /** The chain waits for a nonce that has been used up here; at which head that was first seen, and when bytes were sent. */
   nonceGap: { nonce: number; sinceHead: number; sentAt: number | null; hindrance: Hindrance } | null
   /** Head at which the account was first seen past a living attempt's nonce, by anchor id. */
@@ -87,6 +91,8 @@ export function emptyMemory(): AnchorMemory {
     noDataFee: false,
     unanswered: new Map(),
     fees: { legacyOnly: false, demands: {}, tipOverLimit: null },
+    findings: new Map(),
+    signedAtHead: new Map(),
     gas: null,
     unestimated: 0,
     dailyFees: null,

@@ -8,6 +8,7 @@ import { pause } from './explain.ts'
 import { contradictsFinal, type Sight } from './inspect.ts'
 import { finalizedHead } from './rpc/chain-reads.ts'
 import { ContradictedAnswerError, isEndpointFault } from './rpc/faults.ts'
+import { isGone, wasThereBefore } from './second-look.ts'
 
 /**
  * The newest final anchor's block must stay. When every endpoint that has finalized that far says that it did not,
@@ -18,8 +19,11 @@ export async function checkFinality(context: AnchorContext, sight: Sight, accoun
   const { pool, lease, chain } = context
   for (;;) {
     const last = await lastMinedAnchor(pool, chain.chainId, 'finalized')
-    if (last === null || !(await contradictsFinal(sight, last))) return
-    await requireNoneElsewhere(context, sight, last)
+    const finding = `final block ${last?.blockNumber} is gone`
+    if (last === null || !(await contradictsFinal(sight, last))) return isGone(context, finding)
+    const seconded = await requireNoneElsewhere(context, sight, last)
+    // One endpoint at one block may be wrong. Nothing is signed meanwhile: the last anchor's block is missing.
+    if (seconded === 0 && !wasThereBefore(context, sight, finding)) return
     if (account.resumedReason !== 'finality_contradicted') {
       const detail = `Anchor ${last.id} was final in block ${last.blockNumber} (${toHex(last.blockHash!)}), which the chain no longer holds.`
       return pause(context, account, 'finality_contradicted', detail)
@@ -32,13 +36,18 @@ export async function checkFinality(context: AnchorContext, sight: Sight, accoun
   }
 }
 
-async function requireNoneElsewhere(context: AnchorContext, sight: Sight, anchor: Anchor): Promise<void> {
+/** How many other endpoints say the same. */
+async function requireNoneElsewhere(context: AnchorContext, sight: Sight, anchor: Anchor): Promise<number> {
+  let seconded = 0
   for (const view of await context.endpoints.views()) {
     if (view.endpoint === sight.endpoint) continue
     try {
       const finalized = await finalizedHead(view.ask, view.head, context.chain.confirmations)
       if (finalized < anchor.blockNumber!) continue
-      if (await contradictsFinal({ ...view, finalized }, anchor)) continue
+      if (await contradictsFinal({ ...view, finalized }, anchor)) {
+        seconded += 1
+        continue
+      }
     } catch (error) {
       if (!isEndpointFault(error)) throw error
       view.lookFailed(error)
@@ -48,4 +57,5 @@ async function requireNoneElsewhere(context: AnchorContext, sight: Sight, anchor
       `${sight.endpoint} has another block ${anchor.blockNumber} than the final one that ${view.endpoint} has`,
     )
   }
+  return seconded
 }

@@ -1,15 +1,23 @@
 /** What to do when the chain's count of the account's transactions is not what Holdfast's own says it must be. */
 import type { Hindrance } from '../core/anchor-state.ts'
 import { toHex } from '../core/hash.ts'
-import type { Account } from '../store/chain/accounts.ts'
+import { type Account, skipNonces } from '../store/chain/accounts.ts'
 import { type Anchor, regressToPrepared } from '../store/chain/anchors.ts'
-import { type Attempt, type AttemptOnNonce, attemptsOnNonces, supersede } from '../store/chain/attempts.ts'
+import {
+  type Attempt,
+  type AttemptOnNonce,
+  attemptsOnNonces,
+  hasMined,
+  supersede,
+} from '../store/chain/attempts.ts'
 import { inLease } from '../store/connection/lease-transaction.ts'
 import type { AnchorContext } from './context.ts'
 import { explain, pause } from './explain.ts'
 import type { Sight } from './inspect.ts'
+import { orNull } from './optional.ts'
 import { nonceAt, receiptOf } from './rpc/chain-reads.ts'
 import { ContradictedAnswerError, isEndpointFault } from './rpc/faults.ts'
+import { classifyWording } from './rpc/send-outcome.ts'
 import { sendAttempt } from './submit.ts'
 
 /**
@@ -25,28 +33,73 @@ export async function nonceIsSpent(
   anchor: Anchor,
   living: readonly Attempt[],
 ): Promise<void> {
-  const { memory, logger } = context
+  const { memory } = context
   const since = memory.spentAtHead.get(anchor.id) ?? sight.head
   memory.spentAtHead.set(anchor.id, since)
   const { nonce, address } = living[0]!
-  if (sight.finalized < since) {
+  const neverTaken = await wasNeverTaken(context, living)
+  if (neverTaken && (await wasSpentBefore(context, sight, living)))
+    return free(context, sight, anchor, living)
+  // Where every block is final at once, a second one has to show it all the same.
+  if (sight.finalized < since || sight.head === since) {
     const detail = `Nonce ${nonce} is spent, but on none of the ${living.length} known transactions; waiting until that is final.`
     return explain(context, anchor, { reason: 'stuck', detail })
   }
   await requireNoReceiptElsewhere(context, sight, living)
   const detail = `Nonce ${nonce} of ${address} was spent on a transaction that Holdfast did not sign.`
   const isOlderKey = address !== account.address
-  if (!isOlderKey && account.resumedReason !== 'key_used_elsewhere') {
+  if (!isOlderKey && !neverTaken && account.resumedReason !== 'key_used_elsewhere') {
     await pause(context, account, 'key_used_elsewhere', detail)
     return explain(context, anchor, { reason: 'paused', detail })
   }
-  logger.warn({ anchorId: anchor.id, nonce, address }, `${detail} The anchor gets another nonce.`)
+  await free(context, sight, anchor, living)
+}
+
+/** The bytes on this nonce can never be mined: the anchor gets another one. */
+async function free(
+  context: AnchorContext,
+  sight: Sight,
+  anchor: Anchor,
+  living: readonly Attempt[],
+): Promise<void> {
+  const { memory, logger, pool, lease } = context
+  const { nonce, address, chainId } = living[0]!
+  const chainNonce = await nonceAt(sight.ask, address, 'latest')
+  logger.warn(
+    { anchorId: anchor.id, nonce, address, chainNonce },
+    'the nonce is spent: the anchor gets another one',
+  )
   memory.spentAtHead.delete(anchor.id)
-  // The bytes on this nonce can never be mined.
-  await inLease(context.pool, context.lease, async (client) => {
+  await inLease(pool, lease, async (client) => {
     await supersede(client, anchor.id)
     await regressToPrepared(client, anchor.id)
+    await skipNonces(client, chainId, address, chainNonce)
   })
+}
+
+/**
+ * Whether the account began at a nonce that was spent by then, as a node that lags tells it: the first that was signed
+ * with it was refused for that by every node, once and for all.
+ */
+async function wasNeverTaken({ pool }: AnchorContext, living: readonly Attempt[]): Promise<boolean> {
+  const isRefused = ({ state, sendCount, error }: Attempt) => {
+    const outcome = state === 'refused' && sendCount === 1 && error !== null ? classifyWording(error) : null
+    return outcome?.kind === 'refused' && outcome.reason === 'nonce_low'
+  }
+  return living.every(isRefused) && !(await hasMined(pool, living[0]!))
+}
+
+/** Whether the nonce was spent in blocks from before the first of these was signed. False where that is not known. */
+async function wasSpentBefore(
+  { memory }: AnchorContext,
+  sight: Sight,
+  living: readonly Attempt[],
+): Promise<boolean> {
+  const { id, address, nonce } = living[0]!
+  const head = memory.signedAtHead.get(id)
+  if (head === undefined) return false
+  const spent = await orNull(nonceAt(sight.ask, address, head))
+  return spent !== null && spent > nonce
 }
 
 async function requireNoReceiptElsewhere(
@@ -111,7 +164,7 @@ async function withoutBytes(
   found: string,
 ): Promise<Hindrance> {
   const detail = `${found} What it is missing is not Holdfast's to send: put any transaction on that nonce, then resume.`
-  if (sight.finalized < sinceHead) return { reason: 'stuck', detail }
+  if (sight.finalized < sinceHead || sight.head === sinceHead) return { reason: 'stuck', detail }
   await pause(context, account, 'nonce_gap', detail)
   return { reason: 'paused', detail }
 }

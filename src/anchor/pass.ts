@@ -5,10 +5,10 @@
  */
 import { HoldfastError } from '../core/errors.ts'
 import { toHex } from '../core/hash.ts'
-import { type Account, openAccount, readAccount } from '../store/chain/accounts.ts'
+import type { Account } from '../store/chain/accounts.ts'
 import { type Anchor, anchorBacklog, openAnchors, readAnchor } from '../store/chain/anchors.ts'
 import { type Attempt, attemptsOf } from '../store/chain/attempts.ts'
-import { inLease } from '../store/connection/lease-transaction.ts'
+import { requireAccount, settleAccount } from './account.ts'
 import type { AnchorContext } from './context.ts'
 import { explain, wait } from './explain.ts'
 import { balanceDays, balanceSeen } from './fees/spending.ts'
@@ -19,7 +19,7 @@ import { type Finding, inspectAnchor, livingAttempts, type Sight } from './inspe
 import { lookForNonceGap, nonceIsSpent } from './nonces.ts'
 import { planAnchor } from './plan.ts'
 import { isSignerFault, pushAnchor, sendWhenDue } from './push-anchor.ts'
-import { finalizedHead, pendingNonceOf } from './rpc/chain-reads.ts'
+import { finalizedHead } from './rpc/chain-reads.ts'
 import type { ChainView } from './rpc/endpoints.ts'
 import { isEndpointFault } from './rpc/faults.ts'
 import { signingHindrance, startAnchor } from './start-anchor.ts'
@@ -68,7 +68,7 @@ async function lookThrough(context: AnchorContext, view: ChainView): Promise<Pas
   const { pool, chain, memory } = context
   const finalized = await finalizedHead(view.ask, view.head, chain.confirmations)
   const sight: Sight = { ...view, finalized }
-  const account = await requireAccount(context, sight)
+  const account = await settleAccount(context, sight)
   await checkFinality(context, sight, account)
   await lookForNonceGap(context, sight, account)
 
@@ -84,16 +84,6 @@ async function lookThrough(context: AnchorContext, view: ChainView): Promise<Pas
     balanceDays: await balanceDays(context, balance),
     busy: open.length > 0 || memory.due,
   }
-}
-
-/** Finds the account, or makes it known at the chain's nonce the first time this key is used. */
-async function requireAccount(context: AnchorContext, sight: Sight): Promise<Account> {
-  const { pool, lease, chain, signer } = context
-  const known = await readAccount(pool, chain.chainId, signer.address)
-  if (known !== null) return known
-  const nonce = await pendingNonceOf(sight.ask, signer.address)
-  await inLease(pool, lease, (client) => openAccount(client, chain.chainId, signer.address, nonce))
-  return requireAccount(context, sight)
 }
 
 /**
@@ -140,7 +130,7 @@ async function keepMoving(
   const lost = changes.includes('reorged')
   if (finding.kind === 'unclear') return keepMinedSent(context, sight, anchor, attempts)
   if (finding.kind !== 'waiting' && finding.kind !== 'reorged') return
-  const account = await requireAccount(context, sight)
+  const account = await requireAccount(context)
   if (finding.kind === 'waiting' && finding.nonceSpent) {
     return nonceIsSpent(context, sight, account, anchor, livingAttempts(attempts))
   }
@@ -164,7 +154,7 @@ async function keepMinedSent(
 /** Signs for what is prepared; plans one new anchor when a tick is due and nothing of this account is on its way. */
 async function advance(context: AnchorContext, sight: Sight): Promise<void> {
   const { pool, chain, memory, signer } = context
-  const account = await requireAccount(context, sight)
+  const account = await requireAccount(context)
   const moving = (await openAnchors(pool, chain.chainId)).filter((anchor) => anchor.state !== 'mined')
   const [prepared, ...later] = moving.filter((anchor) => anchor.state === 'prepared')
   const inFlight = moving.some(

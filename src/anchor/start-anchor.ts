@@ -14,6 +14,7 @@ import { feeHindrance, pausedHindrance, refusalHindrance, tipHindrance } from '.
 import type { Sight } from './inspect.ts'
 import { askOptional } from './optional.ts'
 import { blockAt, hasCode, nonceAt } from './rpc/chain-reads.ts'
+import { isGone, isSeenTwice } from './second-look.ts'
 import { type Call, firstCall, type Payload, submitAnchor } from './submit.ts'
 
 /** A registry call that failed is tried once more, with more gas where that was too little; then the account is paused. */
@@ -51,10 +52,9 @@ export async function signingHindrance(
       const detail = `A deployment with ${account.address} came meanwhile; the chain is looked at anew.`
       return { hindrance: { reason: 'stuck', detail } }
     }
-    const detail = `The chain holds ${chainNonce} transactions of ${account.address}, Holdfast signed ${account.nextNonce} of them. Something else uses this key.`
-    await pause(context, account, 'key_used_elsewhere', detail)
-    return { hindrance: { reason: 'paused', detail } }
+    return { hindrance: await keyUsedElsewhere(context, sight, account, chainNonce) }
   }
+  isGone(context, USED_ELSEWHERE)
   const gas = await withGas(context, sight, call, attempts)
   if (gas.hindrance !== null) return gas
   const quote = await quoteNow(context, sight)
@@ -62,6 +62,34 @@ export async function signingHindrance(
   const { payload } = gas
   const hindrance = feeHindrance(context, quote) ?? (await spendingHindrance(context, sight, payload, offer))
   return hindrance === null ? { hindrance, payload, offer } : { hindrance }
+}
+
+const USED_ELSEWHERE = 'the key is used elsewhere'
+
+async function keyUsedElsewhere(
+  context: AnchorContext,
+  sight: Sight,
+  account: Account,
+  chainNonce: number,
+): Promise<Hindrance> {
+  const { chainId, address, nextNonce } = account
+  const found = `The chain holds ${chainNonce} transactions of ${address}, Holdfast signed ${nextNonce} of them.`
+  if (!account.confirmed) {
+    return { reason: 'stuck', detail: `${found} Nothing was signed yet: the first nonce follows the chain.` }
+  }
+  const isSeen = await isSeenTwice(
+    context,
+    sight,
+    USED_ELSEWHERE,
+    async (ask) => (await nonceAt(ask, address, 'latest')) > nextNonce,
+  )
+  if (!isSeen) {
+    const detail = `${found} Another endpoint of chain ${chainId}, or another block, has to say so too.`
+    return { reason: 'stuck', detail }
+  }
+  const detail = `${found} Something else uses this key.`
+  await pause(context, account, 'key_used_elsewhere', detail)
+  return { reason: 'paused', detail }
 }
 
 /** The chain must hold the block of the last anchor: on another one, what is signed now goes to waste. */
@@ -99,6 +127,7 @@ export async function startAnchor(
   const { payload, offer } = check
   const { attempt, outcome } = await submitAnchor(context, anchor, account.nextNonce, payload, offer)
   context.memory.firstSeenAtHead.set(attempt.id, sight.head)
+  context.memory.signedAtHead.set(attempt.id, sight.head)
   context.memory.sent.add(anchor.id)
   if (account.resumedReason !== null) {
     await inLease(context.pool, context.lease, (client) =>

@@ -90,7 +90,7 @@ describe('deploying with the key that a daemon waits with', () => {
     await until(async () => (await nextNonce()) === 0, { what: 'the account' })
     await anchorer.close()
     await stage.anvil.setNonce(PUBLISHER.address, 1)
-    await stage.pool.query('update account set next_nonce = $1', [1 + offset])
+    await stage.pool.query('update account set next_nonce = $1, confirmed = true', [1 + offset])
     await expect(deploy(stage.anvil.url)).rejects.toMatchObject({
       code: 'INVALID_CONFIG',
       message: expect.stringContaining(why),

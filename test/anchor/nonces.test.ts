@@ -153,7 +153,9 @@ describe('a database restored to before an anchor', () => {
 
     const after = await stage.anchorer()
     await after.tick()
-    expect(after.status()).toMatchObject({ reason: 'paused', paused: { reason: 'key_used_elsewhere' } })
+    expect(after.status()).toMatchObject({ reason: 'stuck', paused: null })
+    await stage.anvil.mine()
+    await until(() => after.status().paused?.reason === 'key_used_elsewhere', { what: 'the pause' })
     expect(await stage.attempts()).toEqual([])
     await resume()
     await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')

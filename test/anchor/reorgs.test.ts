@@ -84,6 +84,9 @@ describe('a reorg', () => {
     await stage.anvil.mine(1)
     await stage.seal()
     await anchorer.tick()
+    expect(anchorer.status()).toMatchObject({ reason: 'stuck', paused: null })
+    await stage.anvil.mine()
+    await anchorer.tick()
     expect(anchorer.status()).toMatchObject({
       reason: 'paused',
       paused: { reason: 'finality_contradicted' },

@@ -28,7 +28,9 @@ describe('a key that something else uses', () => {
     await spendNonce(stage.anvil, 1)
     await stage.seal()
     await anchorer.tick()
-    expect(anchorer.status()).toMatchObject({ reason: 'paused', paused: { reason: 'key_used_elsewhere' } })
+    expect(anchorer.status()).toMatchObject({ reason: 'stuck', paused: null })
+    await stage.anvil.mine()
+    await until(() => anchorer.status().paused?.reason === 'key_used_elsewhere', { what: 'the pause' })
     await expect
       .poll(() => stage.events.at(-1))
       .toMatchObject({ type: 'paused', reason: 'key_used_elsewhere' })

@@ -3,7 +3,7 @@ import type { Ask } from 'holdfast-client/rpc-values'
 import type { FeeLimits } from '../../core/chain-config.ts'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Hex } from '../../core/hash.ts'
-import { giveNonceBack, readAccount, setNonceAside } from '../../store/chain/accounts.ts'
+import { giveNonceBack, openAccount, readAccount, setNonceAside } from '../../store/chain/accounts.ts'
 import type { Pool } from '../../store/connection/database.ts'
 import { dataFeeOf } from '../fees/data-fee.ts'
 import { estimateGas } from '../fees/estimate-gas.ts'
@@ -74,6 +74,8 @@ async function requireFreeNonce(
 ): Promise<void> {
   const account = await readAccount(pool, chainId, address)
   if (account === null) return
+  // Nothing was signed with it yet: it follows the chain.
+  if (!account.confirmed) return openAccount(pool, chainId, address, nonce, false)
   const { nextNonce } = account
   if (nextNonce === nonce && must === 'fit') return
   const why =

@@ -7,6 +7,8 @@ export type Account = {
   chainId: number
   address: string
   nextNonce: number
+  /** Whether the first nonce is certain; false only while nothing was signed. */
+  confirmed: boolean
   pausedReason: string | null
   pausedDetail: string | null
   pausedAt: Date | null
@@ -16,7 +18,7 @@ export type Account = {
   waitingDetail: string | null
 }
 
-const COLUMNS = `chain_id as "chainId", address, next_nonce as "nextNonce", paused_reason as "pausedReason",
+const COLUMNS = `chain_id as "chainId", address, next_nonce as "nextNonce", confirmed, paused_reason as "pausedReason",
   paused_detail as "pausedDetail", paused_at as "pausedAt", resumed_reason as "resumedReason",
   waiting_reason as "waitingReason",
   waiting_detail as "waitingDetail"`
@@ -33,16 +35,35 @@ export async function readAccount(
   return rows[0] ?? null
 }
 
-/** Makes the account known, starting at the chain's nonce; leaves a known one as it is. */
+/**
+ * Makes the account known, starting at the chain's nonce; leaves one that is certain of its nonce as it is.
+ * @param confirmed whether the nonce is certain: it is not changed any more by this
+ */
 export async function openAccount(
-  client: pg.ClientBase,
+  client: pg.Pool | pg.ClientBase,
   chainId: number,
   address: string,
   nextNonce: number,
+  confirmed: boolean,
 ): Promise<void> {
   await client.query(
-    `insert into account (chain_id, address, next_nonce) values ($1, $2, $3) on conflict do nothing`,
-    [chainId, address, nextNonce],
+    `insert into account (chain_id, address, next_nonce, confirmed) values ($1, $2, $3, $4)
+     on conflict (chain_id, address) do update set next_nonce = $3, confirmed = $4
+       where not account.confirmed and (account.next_nonce, account.confirmed) is distinct from ($3, $4)`,
+    [chainId, address, nextNonce, confirmed],
+  )
+}
+
+/** The nonces up to before this one are spent: none of them is signed for again. */
+export async function skipNonces(
+  client: pg.ClientBase,
+  chainId: number,
+  address: string,
+  chainNonce: number,
+): Promise<void> {
+  await client.query(
+    'update account set next_nonce = greatest(next_nonce, $3) where chain_id = $1 and address = $2',
+    [chainId, address, chainNonce],
   )
 }
 
@@ -57,7 +78,7 @@ export async function takeNonce(
   nonce: number,
 ): Promise<void> {
   const { rowCount } = await client.query(
-    `update account set next_nonce = next_nonce + 1
+    `update account set next_nonce = next_nonce + 1, confirmed = true
      where chain_id = $1 and address = $2 and next_nonce = $3 and paused_reason is null`,
     [chainId, address, nonce],
   )
@@ -77,7 +98,8 @@ export async function setNonceAside(
   nonce: number,
 ): Promise<boolean> {
   const { rowCount } = await client.query(
-    'update account set next_nonce = $3 + 1 where chain_id = $1 and address = $2 and next_nonce = $3::bigint',
+    `update account set next_nonce = $3 + 1, confirmed = true
+     where chain_id = $1 and address = $2 and next_nonce = $3::bigint`,
     [chainId, address, nonce],
   )
   return rowCount === 1

@@ -112,6 +112,20 @@ export async function attemptsOnNonces(
   return rows.map((row) => ({ ...attemptOf(row), followed: row.followed }))
 }
 
+/** Whether a transaction of this account that was signed here ever was in a block, as far as is known. */
+export async function hasMined(
+  client: pg.Pool | pg.ClientBase,
+  account: { chainId: number; address: string },
+): Promise<boolean> {
+  const { rows } = await client.query<{ mined: boolean }>(
+    `select exists (
+       select 1 from attempt where chain_id = $1 and address = $2 and state in ('mined', 'reverted')
+     ) as mined`,
+    [account.chainId, account.address],
+  )
+  return rows[0]!.mined
+}
+
 /** Notes one sending and what came of it. A mined or superseded attempt keeps its state. */
 export async function noteSending(
   client: pg.ClientBase,
