@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import subprocess
@@ -11,27 +12,33 @@ import sys
 import pytest
 
 from holdfast_client import hash_record
+from holdfast_client.commands.main import main
 
 
 @pytest.fixture
-def holdfast(fake, tmp_path):
-    def run(*arguments, text=None, url=None, key=fake.api_key):
-        environment = {**os.environ, "HOLDFAST_URL": url or fake.url, "HOLDFAST_API_KEY": key}
-        command = [sys.executable, "-m", "holdfast_client", *map(str, arguments)]
-        done = subprocess.run(
-            command,
-            input=text,
-            env=environment,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert "Traceback" not in done.stderr
-        return done.returncode, done.stdout, done.stderr
+def holdfast(fake, tmp_path, monkeypatch, capfd):
+    """Runs a command in this process, as a shell would see it."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments, text="", url=None, key=fake.api_key):
+        monkeypatch.setenv("HOLDFAST_URL", url or fake.url)
+        monkeypatch.setenv("HOLDFAST_API_KEY", key)
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+        try:
+            status = main([*map(str, arguments)])
+        except SystemExit as stop:
+            status = stop.code
+        return status, *capfd.readouterr()
 
     return run
+
+
+def test_the_module_is_a_command(fake):
+    environment = {**os.environ, "HOLDFAST_URL": fake.url, "HOLDFAST_API_KEY": fake.api_key}
+    command = [sys.executable, "-m", "holdfast_client", "push", "-"]
+    done = subprocess.run(command, input="zz", env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (65, "")
+    assert done.stderr.startswith("holdfast: standard input, line 1: 'zz' is not a hash")
 
 
 def test_hashes_records_and_documents_are_pushed_and_their_hashes_printed(holdfast, fake, tmp_path):
@@ -85,7 +92,7 @@ def test_receipts_are_printed_and_verified(holdfast, fake, tmp_path):
     assert holdfast(*check, "--hash", hash_, "--final")[0] == 2
     assert holdfast(*check, "--by", "2020-01-01")[0] == 1
     assert holdfast(*check, "--require", "2")[0] == 2
-    assert holdfast("verify", "receipt.json", "--rpc", "http://127.0.0.1:1/")[0] == 2
+    assert holdfast("verify", "receipt.json", "--rpc", "http://127.0.0.1:1/", "--timeout", "0.3")[0] == 2
     assert holdfast("verify", "-", "--rpc", fake.rpc_url, text="{}")[0] == 1
 
 

@@ -371,6 +371,20 @@ class TestVerify:
         assert verdict.valid is True
         assert verdict.remarks == ("not anchored with it: remark",)
 
+    def test_the_command_checks_all_rows_and_fails_for_a_changed_one(self, fake_holdfast):
+        rows = [anchored(fake_holdfast) for _ in range(3)]
+        output = StringIO()
+        call_command("holdfast_verify", "project.Shipment", stdout=output)
+        assert output.getvalue() == "project.Shipment: 3 anchored\n"
+        Shipment._base_manager.filter(pk=rows[1].pk).update(location="forged")
+        with pytest.raises(CommandError, match="1 rows do not hold"):
+            call_command("holdfast_verify", "project.Shipment", "project.Batch", stdout=output)
+        assert f"project.Shipment {rows[1].pk}: NOT VALID: the row was changed: location" in output.getvalue()
+        assert (
+            "1 contradicted, 2 anchored" in output.getvalue()
+            or "2 anchored, 1 contradicted" in output.getvalue()
+        )
+
     def test_before_the_chain_it_says_how_far_the_row_is(self, fake_holdfast):
         row = shipment()
         assert (verify_row(row).word, verify_row(row).reason) == ("unknown", "not_pushed")

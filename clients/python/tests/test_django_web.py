@@ -131,9 +131,9 @@ class TestChecks:
         for name in ("HOLDFAST_URL", "HOLDFAST_API_KEY"):
             monkeypatch.delenv(name, raising=False)
         for value, expected in (
-            ({}, {"holdfast.E002", "holdfast.E003"}),
+            ({}, {"holdfast.W003", "holdfast.W004"}),
             ({"URL": "nonsense", "API_KEY": "x"}, {"holdfast.E002"}),
-            ({"URL": "http://x", "API_KEY": ""}, {"holdfast.E003"}),
+            ({"URL": "http://x", "API_KEY": ""}, {"holdfast.W004"}),
             ({"URL": "http://x", "API_KEY": "k", "TYPO": 1}, {"holdfast.E001"}),
             ({"URL": "http://x", "API_KEY": "k", "SWEEP": "cron"}, {"holdfast.E001"}),
             ({"URL": "http://x", "API_KEY": "k", "RPC_URLS": ["nonsense"]}, {"holdfast.E009"}),
@@ -143,6 +143,8 @@ class TestChecks:
         ):
             settings.HOLDFAST = value
             assert ids() == expected, value
+        settings.HOLDFAST = {}
+        assert {"holdfast.E003", "holdfast.E004"} <= ids(deploy=True)
         monkeypatch.setenv("HOLDFAST_URL", "http://x")
         monkeypatch.setenv("HOLDFAST_API_KEY", "k")
         settings.HOLDFAST = {}
@@ -154,7 +156,7 @@ class TestChecks:
         plain = Manager()
         plain.model, plain.name = Shipment, "plain"
         monkeypatch.setattr(Shipment._meta, "managers", [plain])
-        assert ids() == {"holdfast.E004", "holdfast.E005", "holdfast.W001"}
+        assert ids() == {"holdfast.E010", "holdfast.E005", "holdfast.W001"}
 
     def test_an_absent_holdfast_a_wrong_key_and_a_wrong_clock_are_told(self, fake_holdfast, settings):
         right = settings.HOLDFAST

@@ -78,6 +78,8 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--by", type=_time, metavar="TIME", help="the block must be of this time or earlier")
     command.add_argument("--final", action="store_true", help="the block must be final")
     command.add_argument("--require", type=int, default=1, metavar="N", help="endpoints that must answer")
+    seconds = "for each call to an endpoint (default: 10)"
+    command.add_argument("--timeout", type=float, default=10.0, metavar="SECONDS", help=seconds)
     command.set_defaults(run=verify.run)
     return top
 

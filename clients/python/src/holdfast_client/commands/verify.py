@@ -30,6 +30,7 @@ def run(options: argparse.Namespace) -> int:
         by=options.by,
         final=options.final,
         require=options.require,
+        timeout=options.timeout,
         **subject,
     )
     print("\n".join(verdict.lines()))

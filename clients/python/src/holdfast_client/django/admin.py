@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
+from django.apps import apps
 from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.timezone import is_aware, localtime
 
 from .models import Entry, Status
 from .outbox import entries_of, label_of, object_key, object_key_expression
-from .verify import verify_row
+from .verify import compare_records, compare_row, verify_rows
+
+VERSIONS_SHOWN = 50
 
 _COLOURS = {
     "none": "#6b7280",
@@ -95,25 +101,35 @@ class HoldfastAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def holdfast_history(self, row: Any) -> SafeString:
         if row is None or row.pk is None:
             return format_html("<p>{}</p>", "Recorded when the row is saved.")
-        entries = entries_of(type(row), row._state.db).filter(object_id=object_key(row.pk))[:50]
+        entries = entries_of(type(row), row._state.db).filter(object_id=object_key(row.pk))
+        shown = list(entries[: VERSIONS_SHOWN + 1])
+        lines = [
+            (
+                _when(entry.created_at),
+                badge(state_of(entry)),
+                _changes(before, entry),
+                _entry_url(entry),
+                f"{entry.hash[:18]}…",
+                _block(entry),
+            )
+            for entry, before in zip(shown, [*shown[1:], None], strict=True)
+        ][:VERSIONS_SHOWN]
         return format_html(
-            "<table><thead><tr><th>recorded</th><th>state</th><th>hash</th><th>on the chain since</th></tr>"
-            "</thead><tbody>{}</tbody></table>",
+            "<table><thead><tr><th>recorded</th><th>state</th><th>changed</th><th>hash</th>"
+            "<th>on the chain since</th></tr></thead><tbody>{}</tbody></table>{}",
             format_html_join(
                 "",
-                '<tr><td>{}</td><td>{}</td><td><a href="{}"><code>{}</code></a></td><td>{}</td></tr>',
-                (
-                    (_when(e.created_at), badge(state_of(e)), _entry_url(e), f"{e.hash[:18]}…", _block(e))
-                    for e in entries
-                ),
+                "<tr><td>{}</td><td>{}</td><td>{}</td>"
+                '<td><a href="{}" style="font-family:monospace">{}</a></td><td>{}</td></tr>',
+                lines,
             ),
+            _differences(row, shown[0]) if shown and shown[0].intact is False else "",
         )
 
     @admin.action(description="Check against what Holdfast anchored")
     def holdfast_check(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         right = 0
-        for row in queryset:
-            verdict = verify_row(row)
+        for row, verdict in verify_rows(queryset):
             if verdict.valid is False:
                 self.message_user(request, f"{row}: {verdict.headline}", messages.ERROR)
             elif verdict.valid is None:
@@ -130,12 +146,12 @@ class HoldfastAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Entries are written with their rows; here they can be read only."""
 
-    list_display = ("object_id", "model", "state", "short_hash", "created_at", "pushed_at")
+    list_display = ("created_at", "model", "object_id", "state", "short_hash")
     list_filter = ("status", "model", "intact")
     search_fields = ("hash__startswith", "=object_id")
     fields = (
-        "model", "object_id", "state", "hash", "pretty_record", "created_at", "pushed_at", "anchor_by",
-        "checked_at", "error", "pretty_receipt", "download",
+        "row", "state", "hash", "pretty_record", "created_at", "pushed_at", "anchor_by", "checked_at",
+        "error", "pretty_receipt", "download",
     )  # fmt: skip
     show_full_result_count = False
 
@@ -143,6 +159,9 @@ class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return self.fields
 
     def has_add_permission(self, request: HttpRequest, *_: Any) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -162,13 +181,28 @@ class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             json.dumps(entry.receipt, indent=2), content_type="application/json", headers=headers
         )
 
+    @admin.display(description="row")
+    def row(self, entry: Entry) -> SafeString:
+        name = f"{entry.model} {entry.object_id}"
+        try:
+            kind = apps.get_model(entry.model)
+            found = kind._base_manager.filter(pk=entry.object_id).first()
+            url = reverse(
+                f"admin:{kind._meta.app_label}_{kind._meta.model_name}_change", args=[entry.object_id]
+            )
+        except (LookupError, ValueError, ValidationError, NoReverseMatch):
+            return format_html("{}", name)
+        if found is None:
+            return format_html("{} (deleted)", name)
+        return format_html('<a href="{}">{} {}</a>', url, kind._meta.verbose_name, str(found))
+
     @admin.display(description="state", ordering="status")
     def state(self, entry: Entry) -> SafeString:
         return badge(state_of(entry))
 
     @admin.display(description="hash", ordering="hash")
     def short_hash(self, entry: Entry) -> SafeString:
-        return format_html("<code>{}…</code>", entry.hash[:18])
+        return format_html("<code>{}…</code>", entry.hash[:12])
 
     @admin.display(description="record")
     def pretty_record(self, entry: Entry) -> SafeString:
@@ -178,7 +212,7 @@ class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def pretty_receipt(self, entry: Entry) -> SafeString:
         return _pre(json.dumps(entry.receipt, indent=2)) if entry.receipt else format_html("{}", "none yet")
 
-    @admin.display(description="")
+    @admin.display(description="receipt as a file")
     def download(self, entry: Entry) -> SafeString:
         if entry.receipt is None:
             return format_html("{}", "")
@@ -196,15 +230,38 @@ def _entry_url(entry: Entry) -> str:
     return reverse("admin:holdfast_entry_change", args=[entry.pk])
 
 
-def _when(when: Any) -> str:
-    return date_format(when, "DATETIME_FORMAT")
+def _when(when: datetime) -> str:
+    return date_format(localtime(when) if is_aware(when) else when, "DATETIME_FORMAT")
 
 
 def _block(entry: Entry) -> str:
     if entry.receipt is None:
         return "–"
-    anchor = entry.receipt["anchors"][0]
-    return f"{anchor['blockTime']} ({anchor['chainId']})"
+    anchor = min(entry.receipt["anchors"], key=lambda each: str(each["blockTime"]))
+    when = datetime.fromisoformat(anchor["blockTime"].replace("Z", "+00:00"))
+    return f"{_when(when)} ({anchor['chainId']})"
+
+
+def _changes(before: Entry | None, entry: Entry) -> SafeString:
+    """Tells what a version changed, from the copies of both records."""
+    if before is None:
+        return format_html("{}", "first version")
+    if not before.record or not entry.record:
+        return format_html("{}", "not kept")
+    differs = compare_records(before.record, entry.record)[0]
+    changes = ((each.field, each.anchored, each.now) for each in differs)
+    return format_html_join(mark_safe("<br>"), "{}: {} → {}", changes)
+
+
+def _differences(row: Any, entry: Entry) -> SafeString:
+    """Lists where the row differs from its newest version."""
+    differs = compare_row(row, entry)[0]
+    if not differs:
+        return format_html("<p>{}</p>", "The row holds again what was anchored. Check it once more.")
+    lines = format_html_join("", "<li>{}</li>", ((str(each),) for each in differs))
+    return format_html(
+        '<p style="color:#b91c1c"><strong>This row was changed behind Django:</strong></p>{}', lines
+    )
 
 
 def _indented(record: str) -> str:

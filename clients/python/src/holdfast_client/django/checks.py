@@ -17,7 +17,7 @@ from ..exchange.blocking import run
 from ..exchange.endpoint import read_endpoint
 from ..exchange.steps import Request, deadline_after, exchange, refusal
 from ..verify import Verifier
-from .conf import get_client, read_settings
+from .conf import Settings, get_client, read_settings
 from .hashers import hasher_named
 from .models import HoldfastModel, HoldfastQuerySet
 
@@ -33,24 +33,30 @@ def check_settings(**_: Any) -> list[CheckMessage]:
     except ImproperlyConfigured as error:
         return [Error(str(error), id="holdfast.E001")]
     found: list[CheckMessage] = []
-    try:
-        read_endpoint(current.url, current.api_key)
-    except InvalidInputError as error:
-        found.append(
-            Error(
-                str(error),
-                hint='Set HOLDFAST = {"URL": …} or the environment’s HOLDFAST_URL.',
-                id="holdfast.E002",
-            )
-        )
+    if current.url:
+        try:
+            read_endpoint(current.url, current.api_key)
+        except InvalidInputError as error:
+            found.append(Error(str(error), id="holdfast.E002"))
     try:
         Verifier(list(current.rpc_urls), registry=current.registry, publisher=current.publisher).close()
     except InvalidInputError as error:
         found.append(Error(f"RPC_URLS, REGISTRY or PUBLISHER: {error}", id="holdfast.E009"))
+    # Builds and developers' machines may lack both; only a deployment needs them.
+    return found + [
+        Caution(text, hint=hint, id=f"holdfast.W{code}") for text, hint, code in _missing(current)
+    ]
+
+
+def _missing(current: Settings) -> list[tuple[str, str, str]]:
+    missing = []
+    if not current.url:
+        hint = 'Set HOLDFAST = {"URL": …} or the environment\'s HOLDFAST_URL.'
+        missing.append(("Holdfast's address is missing: rows are recorded, not pushed.", hint, "003"))
     if not current.api_key:
         hint = 'Set HOLDFAST = {"API_KEY": …} or HOLDFAST_API_KEY; holdfast keys create prints a key.'
-        found.append(Error("Holdfast’s API key is missing.", hint=hint, id="holdfast.E003"))
-    return found
+        missing.append(("Holdfast's API key is missing: rows are recorded, not pushed.", hint, "004"))
+    return missing
 
 
 @register(TAG)
@@ -63,7 +69,7 @@ def check_models(app_configs: Sequence[AppConfig] | None = None, **_: Any) -> li
         if app_configs is not None and model._meta.app_config not in app_configs:
             continue
         if model.holdfast_record is HoldfastModel.holdfast_record:
-            found.append(Error("holdfast_record() is not defined.", obj=model, id="holdfast.E004"))
+            found.append(Error("holdfast_record() is not defined.", obj=model, id="holdfast.E010"))
         try:
             hasher_named(model.holdfast_hasher)
         except ImportError as error:
@@ -79,9 +85,16 @@ def check_models(app_configs: Sequence[AppConfig] | None = None, **_: Any) -> li
 @register(TAG, deploy=True)
 def check_service(**_: Any) -> list[CheckMessage]:
     """Holdfast answers, knows the key, and its clock agrees with ours."""
+    try:
+        current = read_settings()
+    except ImproperlyConfigured:
+        return []
+    missing = _missing(current)
+    if missing:
+        return [Error(text, hint=hint, id=f"holdfast.E{code}") for text, hint, code in missing]
     if check_settings():
         return []
-    client, current = get_client(), read_settings()
+    client = get_client()
     request = Request("POST", "/v1/records", deadline_after(current.timeout), b"", "application/octet-stream")
     try:
         answer = run(exchange(request), client.transport)
@@ -104,5 +117,5 @@ def _clock(date: str) -> list[CheckMessage]:
     skew = (datetime.now(timezone.utc) - theirs).total_seconds()
     if abs(skew) <= MAX_CLOCK_SKEW:
         return []
-    text = f"This machine’s clock and Holdfast’s differ by {abs(skew):.0f} s."
+    text = f"This machine's clock and Holdfast's differ by {abs(skew):.0f} s."
     return [Caution(text, hint="Set both by NTP: receipts state times.", id="holdfast.W002")]

@@ -8,10 +8,13 @@ from . import sweep
 
 
 @shared_task(  # type: ignore[untyped-decorator]
-    name="holdfast.sweep", ignore_result=True
+    name="holdfast.sweep", ignore_result=True, expires=30
 )
 def holdfast_sweep(using: str = "default") -> None:
-    """Pushes what waits and fetches receipts. Start it from the beat schedule too, every minute or less."""
+    """Pushes what waits and fetches receipts. Start it from the beat schedule too, every minute or less.
+
+    A task that no worker took within 30 seconds is dropped, so that an outage leaves no queue of sweeps.
+    """
     sweep.sweep(using)
 
 

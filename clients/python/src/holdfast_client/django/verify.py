@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from django.utils import timezone
 
+from ..errors import InvalidInputError
 from ..hashing import hash_content
-from ..verify import check_paths, verify_receipt
+from ..verify import Verdict, Verifier, check_paths
 from . import outbox
-from .conf import Settings, read_settings
+from .conf import read_settings
 from .models import Entry, HoldfastModel, Status
+
+M = TypeVar("M", bound=HoldfastModel)
 
 _ABSENT = object()
 
@@ -70,17 +74,35 @@ class RowVerdict:
 def verify_row(row: HoldfastModel) -> RowVerdict:
     """Reads a row from its database again and compares it with its newest entry; checks the entry's receipt.
 
-    With settings.HOLDFAST["RPC_URLS"], the receipt is checked against the chain. Keeps the outcome in the
-    entry.
+    With settings.HOLDFAST["RPC_URLS"], the receipt is checked against the chain. The entry keeps the outcome.
     """
+    ((_, verdict),) = verify_rows([row])
+    return verdict
+
+
+def verify_rows(rows: Iterable[M]) -> Iterator[tuple[M, RowVerdict]]:
+    """Checks rows one by one, as verify_row does. Reads each anchor from the chain once for all of them."""
+    current = read_settings()
+    verifier = Verifier(
+        list(current.rpc_urls),
+        publisher=current.publisher,
+        registry=current.registry,
+        timeout=current.timeout,
+    )
+    try:
+        for row in rows:
+            yield row, _verify(row, verifier if current.rpc_urls else None)
+    finally:
+        verifier.close()
+
+
+def _verify(row: HoldfastModel, verifier: Verifier | None) -> RowVerdict:
     using = row._state.db or "default"
     entry = outbox.entries_of(type(row), using).filter(object_id=outbox.object_key(row.pk)).first()
     if entry is None:
         return RowVerdict("unknown", "no_entry", None, False, "NOT DECIDED: nothing was recorded of this row")
-    stored = type(row)._base_manager.using(using).get(pk=row.pk)
-    octets = outbox.hashed_octets(stored)
-    differs, added = _compare(entry, octets)
-    verdict = replace(_receipt_verdict(entry), intact=not differs, entry=entry)
+    differs, added = compare_row(row, entry)
+    verdict = replace(_receipt_verdict(entry, verifier), intact=not differs, entry=entry)
     if added:
         verdict = replace(verdict, remarks=(*verdict.remarks, f"not anchored with it: {', '.join(added)}"))
     if differs:
@@ -92,23 +114,30 @@ def verify_row(row: HoldfastModel) -> RowVerdict:
     return verdict
 
 
-def _compare(entry: Entry, octets: bytes) -> tuple[list[Difference], list[str]]:
-    """Returns what differs, and which keys the record has had added since."""
+def compare_row(row: HoldfastModel, entry: Entry) -> tuple[list[Difference], list[str]]:
+    """Reads a row from its database again. Returns where it differs from an entry, and keys added since."""
+    stored = type(row)._base_manager.using(row._state.db or "default").get(pk=row.pk)
+    octets = outbox.hashed_octets(stored)
     if hash_content(octets) == entry.hash:
         return [], []
     if not entry.record:
         return [Difference("", "(the record was not kept)", "(another hash)")], []
     if hash_content(entry.record.encode()) != entry.hash:
         return [Difference("", "(the entry's copy was changed too)", "(another hash)")], []
+    return compare_records(entry.record, octets.decode(errors="replace"))
+
+
+def compare_records(before: str, after: str) -> tuple[list[Difference], list[str]]:
+    """Returns where one record differs from the other, and the keys that only the second has."""
     try:
-        anchored, now = json.loads(entry.record), json.loads(octets)
+        one, other = json.loads(before), json.loads(after)
     except ValueError:
-        return [Difference("", entry.record, octets.decode(errors="replace"))], []
+        return [Difference("", before, after)], []
     differs: list[Difference] = []
     added: list[str] = []
-    _walk("", anchored, now, differs, added)
-    if not differs and not added:
-        differs.append(Difference("", entry.record, octets.decode(errors="replace")))
+    _walk("", one, other, differs, added)
+    if not differs and not added and before != after:
+        differs.append(Difference("", before, after))
     return differs, added
 
 
@@ -127,7 +156,7 @@ def _walk(at: str, anchored: Any, now: Any, differs: list[Difference], added: li
         differs.append(Difference(at, anchored, None if now is _ABSENT else now))
 
 
-def _receipt_verdict(entry: Entry) -> RowVerdict:
+def _receipt_verdict(entry: Entry, verifier: Verifier | None) -> RowVerdict:
     if entry.status == Status.PENDING:
         why = f": {entry.error}" if entry.error else ""
         return RowVerdict(
@@ -137,9 +166,13 @@ def _receipt_verdict(entry: Entry) -> RowVerdict:
         by = f"; on a chain by {entry.anchor_by.isoformat()}" if entry.anchor_by else ""
         text = f"NOT DECIDED: accepted by Holdfast, not on a chain yet{by}"
         return RowVerdict("accepted", "not_anchored", None, False, text)
-    current = read_settings()
-    if current.rpc_urls:
-        return _of_chain(entry, current)
+    if verifier is not None:
+        try:
+            return _of_chain(verifier.verify(entry.receipt, hash_=entry.hash))
+        except InvalidInputError as error:
+            return RowVerdict(
+                "contradicted", "subject", False, False, f"NOT VALID: the entry's hash: {error}"
+            )
     fault = "it is of another hash" if entry.receipt.get("hash") != entry.hash else check_paths(entry.receipt)
     if fault:
         return RowVerdict(
@@ -149,14 +182,7 @@ def _receipt_verdict(entry: Entry) -> RowVerdict:
     return RowVerdict("anchored", "unread", None, entry.status == Status.FINAL, f"NOT DECIDED: {text}")
 
 
-def _of_chain(entry: Entry, current: Settings) -> RowVerdict:
-    verdict = verify_receipt(
-        entry.receipt or {},
-        list(current.rpc_urls),
-        hash_=entry.hash,
-        publisher=current.publisher,
-        registry=current.registry,
-    )
+def _of_chain(verdict: Verdict) -> RowVerdict:
     return RowVerdict(
         verdict.word,
         verdict.reason,

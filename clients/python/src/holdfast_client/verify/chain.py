@@ -30,6 +30,8 @@ class Reading:
     remark: str | None = None
     elsewhere: bool = False
     """It serves another chain."""
+    down: bool = False
+    """It answered nothing at all."""
 
 
 class _Denied(Exception):  # noqa: N818
@@ -52,7 +54,9 @@ def read_anchor(endpoint: RpcEndpoint, anchor: Anchor) -> Reading:
         return Reading(endpoint.name, DENIED, str(denial))
     except _Elsewhere as elsewhere:
         return Reading(endpoint.name, UNREAD, str(elsewhere), elsewhere=True)
-    except (_NotAnswered, EndpointDownError) as error:
+    except EndpointDownError as error:
+        return Reading(endpoint.name, UNREAD, str(error), down=True)
+    except _NotAnswered as error:
         return Reading(endpoint.name, UNREAD, str(error))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -25,6 +26,7 @@ Addresses: TypeAlias = str | Sequence[str] | Mapping[str, str | Sequence[str]]
 Document: TypeAlias = str | bytes | Mapping[str, Any]
 
 _CLOCK_TOLERANCE_MS = 300_000
+_DOWN_SECONDS = 30.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -46,6 +48,7 @@ class Verifier:
     `rpc`: endpoints that you chose, for all chains, or a dict of them by chain (`"eip155:1"`). `registry` and
     `publisher`: addresses that count, one, several, or a dict by chain; without a registry, the published one
     counts. `by`: a block by this time. `final`: a final block. `require`: how many endpoints must answer.
+    `timeout`: seconds for each call to an endpoint, retries included.
     """
 
     def __init__(
@@ -57,16 +60,18 @@ class Verifier:
         by: datetime | None = None,
         final: bool = False,
         require: int = 1,
+        timeout: float = 10.0,
     ) -> None:
         if by is not None and by.utcoffset() is None:
             raise InvalidInputError("`by` has no time zone, so it names no instant.")
-        self._everywhere: list[RpcEndpoint] = [] if isinstance(rpc, Mapping) else _endpoints(rpc)
+        self._everywhere: list[RpcEndpoint] = [] if isinstance(rpc, Mapping) else _endpoints(rpc, timeout)
         by_chain = rpc if isinstance(rpc, Mapping) else {}
-        self._by_chain = {_chain(chain): _endpoints(given) for chain, given in by_chain.items()}
+        self._by_chain = {_chain(chain): _endpoints(given, timeout) for chain, given in by_chain.items()}
         self._registries = _addresses(registry)
         self._publishers = _addresses(publisher)
         self._wanted = Wanted(by, final)
         self._require = require
+        self._down: dict[int, tuple[float, Reading]] = {}
         self._read: dict[tuple[Any, ...], tuple[Reading, ...]] = {}
 
     def verify(
@@ -159,10 +164,20 @@ class Verifier:
         )  # fmt: skip
         if key not in self._read:
             endpoints = self._by_chain.get(anchor.chain, self._everywhere)
-            readings = tuple(read_anchor(endpoint, anchor) for endpoint in endpoints)
+            readings = tuple(self._ask(endpoint, anchor) for endpoint in endpoints)
             here = tuple(reading for reading in readings if not reading.elsewhere)
             self._read[key] = here or readings
         return self._read[key]
+
+    def _ask(self, endpoint: RpcEndpoint, anchor: Anchor) -> Reading:
+        """Asks an endpoint, unless it was down a moment ago: many anchors must not wait for it one by one."""
+        known = self._down.get(id(endpoint))
+        if known is not None and time.monotonic() < known[0]:
+            return known[1]
+        reading = read_anchor(endpoint, anchor)
+        if reading.down:
+            self._down[id(endpoint)] = (time.monotonic() + _DOWN_SECONDS, reading)
+        return reading
 
 
 def verify_receipt(
@@ -177,9 +192,12 @@ def verify_receipt(
     by: datetime | None = None,
     final: bool = False,
     require: int = 1,
+    timeout: float = 10.0,
 ) -> Verdict:
     """Checks one receipt against its chains. Needs neither Holdfast nor its database. See Verifier."""
-    verifier = Verifier(rpc, registry=registry, publisher=publisher, by=by, final=final, require=require)
+    verifier = Verifier(
+        rpc, registry=registry, publisher=publisher, by=by, final=final, require=require, timeout=timeout
+    )
     try:
         return verifier.verify(receipt, hash_=hash_, record=record, encoder=encoder)
     finally:
@@ -195,9 +213,12 @@ def verify_receipts(
     by: datetime | None = None,
     final: bool = False,
     require: int = 1,
+    timeout: float = 10.0,
 ) -> Iterator[Verdict]:
     """Checks receipts one by one, in order. Reads each anchor once for all of them. See Verifier."""
-    verifier = Verifier(rpc, registry=registry, publisher=publisher, by=by, final=final, require=require)
+    verifier = Verifier(
+        rpc, registry=registry, publisher=publisher, by=by, final=final, require=require, timeout=timeout
+    )
     try:
         for receipt in receipts:
             yield verifier.verify(receipt)
@@ -253,9 +274,9 @@ def _remarks(receipt: CheckedReceipt, anchors: Sequence[AnchorVerdict]) -> list[
     return remarks
 
 
-def _endpoints(given: Endpoints) -> list[RpcEndpoint]:
+def _endpoints(given: Endpoints, timeout: float) -> list[RpcEndpoint]:
     items = [given] if isinstance(given, str) or not isinstance(given, Sequence) else given
-    return [HttpRpcEndpoint(item) if isinstance(item, str) else item for item in items]
+    return [HttpRpcEndpoint(item, timeout=timeout) if isinstance(item, str) else item for item in items]
 
 
 def _addresses(given: Addresses | None) -> _Named:

@@ -238,26 +238,24 @@ def checksum_address(address: str) -> str:
 
 
 def _time(value: Any, at: str) -> int:
-    try:
-        return time_milliseconds(value)
-    except FormError:
+    milliseconds = time_milliseconds(value) if isinstance(value, str) else None
+    if milliseconds is None:
         _fail(at, "is not a time like 2026-01-31T09:30:00.000Z in the years 1970 to 9999")
+    return milliseconds
 
 
 @lru_cache(maxsize=4096)
-def time_milliseconds(value: Any) -> int:
-    """Returns milliseconds since 1970 of a time as receipts write it. Raises FormError."""
-    match = _TIME.fullmatch(value) if isinstance(value, str) else None
+def time_milliseconds(text: str) -> int | None:
+    """Returns milliseconds since 1970 of a time as receipts write it; None for what is none."""
+    match = _TIME.fullmatch(text)
     if match is None:
-        raise FormError(f"{value!r} is not a time.")
+        return None
     year, month, day, hour, minute, second, thousandths = map(int, match.groups())
     try:
         when = datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc)
-    except ValueError as error:
-        raise FormError(f"{value!r} is not a time.") from error
-    if year < 1970:
-        raise FormError(f"{value!r} is before 1970.")
-    return int(when.timestamp()) * 1000 + thousandths
+    except ValueError:
+        return None
+    return int(when.timestamp()) * 1000 + thousandths if year >= 1970 else None
 
 
 def _fail(at: str, why: str) -> NoReturn:
