@@ -10,13 +10,13 @@ import {
   type VerifyOptions,
   verifyReceipt,
 } from 'holdfast-client'
-import { abortAfter } from '../core/abort-after.ts'
 import type { AnchorReason, AnchorState, RecordStatus } from '../core/anchor-state.ts'
 import { canonicalJson, parseStrictJson } from '../core/canonical.ts'
 import { HoldfastError } from '../core/errors.ts'
 import { HASH_BYTES, type Hex, parseHash, toHex } from '../core/hash.ts'
 import type { Receipt } from '../core/receipt.ts'
 import { recordHash } from '../core/record-hash.ts'
+import { withinTime } from '../core/within-time.ts'
 import { hashOfLine, type LineKind, linesOf, type TextSource } from './lines.ts'
 import { type Answer, createRequester, jsonOf, pauseFor, type RequestSettings } from './request.ts'
 
@@ -191,10 +191,8 @@ export function createHoldfastClient(settings: ClientSettings): HoldfastClient {
     },
 
     async waitForReceipt(hash, { timeoutMs = 300_000, pollMs, signal } = {}) {
-      const deadline = abortAfter(timeoutMs)
-      const either = signal === undefined ? deadline : AbortSignal.any([signal, deadline])
       let last = 'Nothing was heard of it'
-      try {
+      const ask = async (either: AbortSignal): Promise<Receipt> => {
         while (true) {
           let wait = 1
           try {
@@ -208,8 +206,11 @@ export function createHoldfastClient(settings: ClientSettings): HoldfastClient {
           }
           await pause(pollMs ?? wait * 1000, either)
         }
+      }
+      try {
+        return await withinTime(timeoutMs, signal, ask)
       } catch (cause) {
-        if (!deadline.aborted || signal?.aborted || cause instanceof HoldfastError) throw cause
+        if (signal?.aborted || (cause as Error).name !== 'TimeoutError') throw cause
         throw new HoldfastError('TIMED_OUT', `No receipt within ${timeoutMs / 1000} s. ${last}.`, { cause })
       }
     },

@@ -1,8 +1,8 @@
 /**
  * HTTP to a Holdfast daemon: one call in, its response out, with retries and with problem documents as errors.
  */
-import { abortAfter } from '../core/abort-after.ts'
 import { ERRORS, type ErrorCode, type ErrorContext, HoldfastError } from '../core/errors.ts'
+import { withinTime } from '../core/within-time.ts'
 
 export type Call = {
   method: 'GET' | 'POST'
@@ -51,17 +51,18 @@ export function createRequester(settings: RequestSettings): Send {
     const headers: Record<string, string> = { accept: 'application/json, application/problem+json' }
     if (apiKey !== undefined) headers.authorization = `Bearer ${apiKey}`
     if (call.contentType !== undefined) headers['content-type'] = call.contentType
-    const signal = call.signal === undefined ? abortAfter(timeoutMs) : abortAfter(timeoutMs, call.signal)
     let response: Response
     let text: string
     try {
-      response = await send(base + call.path, {
-        method: call.method,
-        headers,
-        signal,
-        ...(call.body !== undefined && { body: call.body }),
+      ;[response, text] = await withinTime(timeoutMs, call.signal, async (signal) => {
+        const answer = await send(base + call.path, {
+          method: call.method,
+          headers,
+          signal,
+          ...(call.body !== undefined && { body: call.body }),
+        })
+        return [answer, await answer.text()]
       })
-      text = await response.text()
     } catch (cause) {
       call.signal?.throwIfAborted()
       throw new HoldfastError('UNREACHABLE', `No answer from ${base}: ${reasonOf(cause)}.`, { cause })
