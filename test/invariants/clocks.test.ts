@@ -1,14 +1,20 @@
 import { verifyReceipt } from 'holdfast-client'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { createServed, digest, type Served } from '../e2e/served.ts'
-import { clockShiftEnv, runHoldfast } from '../support/process.ts'
+import { type ChildRun, clockShiftEnv, runHoldfast } from '../support/process.ts'
 import { until } from '../support/wait.ts'
 
 const HOUR_MS = 3_600_000
 
 let served: Served
+/** Of the test that runs; one that failed may have left it. */
+let daemon: ChildRun | undefined
 beforeAll(async () => {
   served = await createServed()
+})
+afterEach(async () => {
+  daemon?.kill('SIGTERM')
+  await daemon?.exit()
 })
 afterAll(() => served.close())
 
@@ -17,9 +23,14 @@ describe.each([
   { name: 'an hour behind', shiftMs: -HOUR_MS, n: 2 },
 ])('a daemon whose clock is $name', ({ shiftMs, n }) => {
   const env = clockShiftEnv(shiftMs)
+  const start = async (cron?: string) => {
+    const started = await served.start({ env, ...(cron && { cron }) })
+    daemon = started.run
+    return started
+  }
 
   it('states times by the database’s clock, and its receipts verify', async () => {
-    const { run, client } = await served.start({ env })
+    const { client } = await start()
     const before = Date.now()
     const { receivedAt, anchorBy } = await client.push(digest(n))
     expect(Date.parse(receivedAt!)).toBeGreaterThanOrEqual(before - 1)
@@ -33,12 +44,10 @@ describe.each([
       hash: `0x${digest(n).toString('hex')}`,
     })
     expect(verdict).toMatchObject({ valid: true })
-    run.kill('SIGTERM')
-    await run.exit()
   })
 
   it('says so in a metric, in /healthz and in doctor, and is late with nothing', async () => {
-    const { run, url, client } = await served.start({ env })
+    const { url, client } = await start()
     await client.push(digest(n + 10))
     await client.waitForReceipt(digest(n + 10), { timeoutMs: 20_000, pollMs: 100 })
     const metrics = await (await fetch(`${url}/metrics`)).text()
@@ -61,15 +70,13 @@ describe.each([
     const doctor = runHoldfast(['doctor'], { env: { ...served.env, ...env } })
     await doctor.exit()
     expect(doctor.stdout()).toMatch(/^fail {2}clock: (3599|3600|3601) s (ahead of|behind) the database$/m)
-    run.kill('SIGTERM')
-    await run.exit()
   })
 
   it('anchors no more often than its ticks say', async () => {
-    const { run, client } = await served.start({ env, cron: '0 0 1 1 *' })
+    const { client } = await start('0 0 1 1 *')
     await client.push(digest(n + 20))
-    const record = await until(() => client.record(digest(n + 20)), { what: 'the batch' })
-    expect(record.status).toBe('sealed')
+    const isSealed = async () => (await client.record(digest(n + 20)))?.status === 'sealed'
+    await until(isSealed, { what: 'the batch' })
     const leads = async () => {
       const { chains } = (await client.status()) as {
         chains: { leader: boolean; backlog: { batches: number } }[]
@@ -77,8 +84,6 @@ describe.each([
       return chains[0]!.leader && chains[0]!.backlog.batches === 1
     }
     await until(leads, { what: 'a look by the leader', every: 100 })
-    expect((await client.record(digest(n + 20)))?.status).toBe('sealed')
-    run.kill('SIGTERM')
-    await run.exit()
+    expect(await isSealed()).toBe(true)
   })
 })

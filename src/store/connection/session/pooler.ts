@@ -3,10 +3,13 @@ import { SessionRefusedError } from './prepare.ts'
 
 /** Longer, and every server connection of the pooler is taken: then nothing can be said. */
 const SECOND_SESSION_MS = 2_000
+const TRANSACTIONS = 5
 const PID = 'select pg_catalog.pg_backend_pid() as pid'
 
-/** Poolers that keep a session, by address, for the life of this process. */
-const keepsSession = new Set<string>()
+type Verdict = 'own' | 'shared' | 'unknown'
+
+/** By address, for the life of this process: what was found out, or is being found out. An unknown one is asked again. */
+const verdicts = new Map<string, Promise<Verdict>>()
 const backends = new WeakMap<pg.ClientBase, number>()
 
 /** The server process behind a connection of ours. pg's own number is a pooler's invention behind a pooler. */
@@ -18,7 +21,8 @@ export function backendOf(client: pg.ClientBase): number {
 
 /**
  * Whether a pooler hands the connection's server session to others between two transactions, found out by asking: a second
- * connection opens a transaction, and must not get the first one's session. Asks no more once a pooler passed.
+ * connection opens transactions, and must not get the first one's session. Asked once for each address; connections that
+ * are opened meanwhile wait, so as not to take the session that is looked for.
  * @param address the same for connections to one place
  * @throws SessionRefusedError
  */
@@ -27,18 +31,26 @@ export async function requireOwnSession(
   address: string,
   config: pg.ClientConfig,
 ): Promise<void> {
-  const pid = await pidOf(client)
-  backends.set(client, pid)
-  // A pooler makes up the number that the connection was opened with.
-  const isDirect = (client as unknown as { processID: number | null }).processID === pid
-  if (isDirect || keepsSession.has(address)) return
-  const verdict = await secondSession(config, pid, () => pidOf(client))
-  if (verdict === 'shared') {
+  let verdict = verdicts.get(address)
+  if (verdict === undefined) {
+    verdict = judge(client, config)
+    verdicts.set(address, verdict)
+    const forget = () => void verdicts.delete(address)
+    verdict.then((said) => said !== 'own' && forget(), forget)
+  }
+  if ((await verdict) === 'shared') {
     throw new SessionRefusedError(
       'DATABASE_URL leads to a connection pooler in transaction or statement mode (such as PgBouncer with pool_mode = transaction), which takes settings, prepared statements and leases away from the session. Use session mode, or connect to PostgreSQL directly.',
     )
   }
-  if (verdict === 'own') keepsSession.add(address)
+  backends.set(client, await pidOf(client))
+}
+
+async function judge(client: pg.ClientBase, config: pg.ClientConfig): Promise<Verdict> {
+  const pid = await pidOf(client)
+  // A pooler makes up the number that the connection was opened with.
+  const isDirect = (client as unknown as { processID: number | null }).processID === pid
+  return isDirect ? 'own' : askSecondSession(config, pid, () => pidOf(client))
 }
 
 async function pidOf(client: pg.ClientBase): Promise<number> {
@@ -46,20 +58,24 @@ async function pidOf(client: pg.ClientBase): Promise<number> {
   return rows[0]!.pid
 }
 
-async function secondSession(
+/** Several transactions: in a busy pooler another client may have the first session just then. */
+async function askSecondSession(
   config: pg.ClientConfig,
   first: number,
   firstNow: () => Promise<number>,
-): Promise<'own' | 'shared' | 'unknown'> {
+): Promise<Verdict> {
   const second = new pg.Client({ ...config, connectionTimeoutMillis: SECOND_SESSION_MS })
   second.on('error', () => undefined)
   const timer = setTimeout(() => destroy(second), SECOND_SESSION_MS)
   try {
     await second.connect()
-    await second.query('begin')
-    const isShared = (await pidOf(second)) === first || (await firstNow()) !== first
-    await second.query('rollback')
-    return isShared ? 'shared' : 'own'
+    for (let asked = 0; asked < TRANSACTIONS; asked += 1) {
+      await second.query('begin')
+      const isShared = (await pidOf(second)) === first || (await firstNow()) !== first
+      await second.query('rollback')
+      if (isShared) return 'shared'
+    }
+    return 'own'
   } catch (error) {
     return /statement pooling/.test((error as Error).message) ? 'shared' : 'unknown'
   } finally {
