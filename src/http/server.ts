@@ -84,7 +84,7 @@ export async function createServer(deps: HttpDeps): Promise<HttpServer> {
     deps.metrics.count('holdfast_http_problems_total', 1, { code: known.code })
     // Fastify closes the connection after a body that was not read to its end.
     reply.removeHeader('connection')
-    discardBody(request.raw as GatheringRequest)
+    discardBody(request.raw as GatheringRequest, reply.raw)
     if (closing || !reply.raw.shouldKeepAlive) reply.header('connection', 'close')
     reply
       .code(known.status)
@@ -93,9 +93,6 @@ export async function createServer(deps: HttpDeps): Promise<HttpServer> {
   }
 
   app.setErrorHandler(answerError)
-  app.setNotFoundHandler((request) => {
-    throw nothingAt(request.url)
-  })
   app.setSerializerCompiler(() => JSON.stringify)
   app.decorateRequest('source', null)
   app.decorateRequest('hold', null)
@@ -103,9 +100,11 @@ export async function createServer(deps: HttpDeps): Promise<HttpServer> {
     request.hold?.release()
     done()
   })
-  app.addHook('onRequest', (_request, reply, done) => {
+  app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-content-type-options', 'nosniff')
     if (closing) done(new HoldfastError('SHUTTING_DOWN', 'The daemon is stopping.', { retryAfter: 2 }))
+    // Before its body is read.
+    else if (request.is404) done(nothingAt(request.url))
     else done()
   })
 

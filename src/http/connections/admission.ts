@@ -14,24 +14,26 @@ export type Admission = {
 
 /** Connections beyond the limit in which probes are answered. */
 const SPARE_CONNECTIONS = 32
+/** Of those, how many may be closing. */
+const CLOSING_CONNECTIONS = 32
 const SPARE_MS = 2_000
 /** An episode of refusals is over when so much of the limit is in use. */
 const EASED = 0.9
 const PROBES = new Set(['/livez', '/readyz', '/healthz', '/metrics'])
 
 /**
- * Beyond `maxConnections`, connections serve only probes, one request each within 2 seconds; everything else gets 503.
- * When these are used up as well, connections are closed as they come. Each episode is logged once.
+ * Beyond `maxConnections`, connections serve only probes, one request each within 2 seconds; everything else gets 503. When
+ * these are used up as well, the oldest of them gives way to the newest. Each episode is logged once.
  */
 export function admitConnections(
   server: Server,
   deps: { maxConnections: number; logger: Logger; metrics: Metrics },
 ): Admission {
   const { maxConnections, logger, metrics } = deps
-  const spare = new WeakSet<Socket>()
+  const spare = new Set<Socket>()
   let open = 0
   let full = false
-  server.maxConnections = maxConnections + SPARE_CONNECTIONS
+  server.maxConnections = maxConnections + SPARE_CONNECTIONS + CLOSING_CONNECTIONS
 
   const refused = () => {
     metrics.count('holdfast_http_connections_refused_total', 1)
@@ -51,9 +53,17 @@ export function admitConnections(
     })
     if (open <= maxConnections) return
     refused()
+    for (const oldest of spare) {
+      if (spare.size < SPARE_CONNECTIONS) break
+      spare.delete(oldest)
+      oldest.destroy()
+    }
     spare.add(socket)
     const timer = setTimeout(() => socket.destroy(), SPARE_MS).unref()
-    socket.once('close', () => clearTimeout(timer))
+    socket.once('close', () => {
+      clearTimeout(timer)
+      spare.delete(socket)
+    })
   })
 
   return {

@@ -59,7 +59,9 @@ export function createListener(options: {
   function answer(response: ServerResponse, error: HoldfastError): void {
     metrics.count('holdfast_http_problems_total', 1, { code: error.code })
     response.shouldKeepAlive = false
-    response.writeHead(error.status, problemHeaders(error)).end(JSON.stringify(problemOf(error)))
+    const body = JSON.stringify(problemOf(error))
+    response.writeHead(error.status, { ...problemHeaders(error), 'content-length': Buffer.byteLength(body) })
+    response.end(body)
   }
 
   server.on('request', (request: GatheringRequest, response) => take(request, response))

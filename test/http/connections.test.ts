@@ -1,0 +1,119 @@
+import { connect, type Socket } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { afterEach, describe, expect, it } from 'vitest'
+import { openFileLimit } from '../../src/ops/file-limit.ts'
+import { createServed, type Served } from '../e2e/served.ts'
+import { type ChildRun, runProcess } from '../support/process.ts'
+import { until } from '../support/wait.ts'
+import { openRaw, type RawConnection } from './hostile-client.ts'
+import { type ServerUnderTest, startServer } from './server-under-test.ts'
+
+const HASH = 'ab'.repeat(32)
+const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+
+const closers: (() => Promise<unknown> | unknown)[] = []
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close()
+})
+
+const episodes = (log: string) => log.split('too many HTTP connections').length - 1
+
+describe('more connections than the limit', () => {
+  async function flooded(): Promise<{ server: ServerUnderTest; idle: RawConnection[] }> {
+    const server = await startServer({ settings: { maxConnections: 20 } })
+    closers.push(server.close)
+    const idle = await Promise.all(Array.from({ length: 20 }, () => openRaw(server.url)))
+    closers.push(() => idle.forEach(({ socket }) => void socket.destroy()))
+    return { server, idle }
+  }
+  const ask = async (server: ServerUnderTest, path: string) => {
+    const connection = await openRaw(server.url)
+    connection.head({ method: 'GET', path, length: 0 })
+    await connection.closed
+    return connection
+  }
+
+  it('serve probes, and tell everybody else to come back', async () => {
+    const { server } = await flooded()
+    for (const path of ['/livez', '/readyz', '/metrics']) {
+      expect((await ask(server, path)).status()).toBe(200)
+    }
+    const refused = await ask(server, '/v1/status')
+    expect(refused.status()).toBe(503)
+    expect(refused.answer()).toMatch(/^retry-after: 2\r$/im)
+    expect(refused.answer()).toMatch(/^connection: close\r$/im)
+    expect(refused.answer()).toContain('"code":"OVERLOADED"')
+  })
+
+  it('serve probes also when hundreds of idle ones come as well', async () => {
+    const { server } = await flooded()
+    const more = await Promise.all(Array.from({ length: 200 }, () => openRaw(server.url)))
+    closers.push(() => more.forEach(({ socket }) => void socket.destroy()))
+    for (let i = 0; i < 10; i++) expect((await ask(server, '/livez')).status()).toBe(200)
+    expect(episodes(server.logs())).toBe(1)
+    expect(await server.metrics()).toMatch(/holdfast_http_connections_refused_total \d/)
+  })
+
+  it('are an episode of its own when they come again', async () => {
+    const { server, idle } = await flooded()
+    await ask(server, '/livez')
+    await ask(server, '/livez')
+    expect(episodes(server.logs())).toBe(1)
+    for (const { socket } of idle.splice(0, 10)) socket.destroy()
+    await until(() => server.logs().includes('accepted again'), { what: 'the end of the episode' })
+    const others = await Promise.all(Array.from({ length: 11 }, () => openRaw(server.url)))
+    closers.push(() => others.forEach(({ socket }) => void socket.destroy()))
+    await ask(server, '/livez')
+    expect(episodes(server.logs())).toBe(2)
+  })
+})
+
+describe('the file-descriptor limit', () => {
+  it('is that of this process', async () => {
+    const script = `import(${JSON.stringify(new URL('../../dist/ops/file-limit.js', import.meta.url).href)}).then((m) => console.log(m.openFileLimit()))`
+    const run = runProcess('sh', ['-c', 'ulimit -n 300; exec "$0" -e "$1"', process.execPath, script])
+    await run.exit()
+    expect(run.output().trim()).toBe('300')
+    expect(openFileLimit()).toBeGreaterThan(300)
+  })
+
+  it('leaves room for probes and the database, however many connections are opened', async () => {
+    const served: Served = await createServed()
+    closers.push(served.close)
+    const run: ChildRun = runProcess(
+      'sh',
+      ['-c', 'ulimit -n 300; exec "$0" "$1" serve', process.execPath, MAIN],
+      {
+        env: served.env,
+      },
+    )
+    closers.push(async () => {
+      run.kill()
+      await run.exit()
+    })
+    const url = (await run.waitFor(/"url":"(http:[^"]+)","msg":"listening"/))[1]!
+    const { hostname, port } = new URL(url)
+    const sockets: Socket[] = []
+    closers.push(() => sockets.forEach((socket) => void socket.destroy()))
+    for (let n = 0; n < 500; n++) {
+      const socket = connect(Number(port), hostname)
+      socket.on('error', () => socket.destroy())
+      sockets.push(socket)
+    }
+    await run.waitFor(/too many HTTP connections/)
+    await until(async () => (await fetch(`${url}/livez`)).status === 200, { what: '/livez' })
+    expect((await fetch(`${url}/readyz`)).status).toBe(200)
+    // One of the connections that were admitted pushes, which takes a connection to the database.
+    const body = `{"hash":"${HASH}"}`
+    let answer = ''
+    sockets[0]!.setEncoding('latin1').on('data', (text) => {
+      answer += text
+    })
+    sockets[0]!.write(
+      `POST /v1/records HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${served.apiKey}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    )
+    await until(() => answer.startsWith('HTTP/1.1 202'), { what: 'the push' })
+    expect(run.output()).not.toMatch(/EMFILE|ENFILE/)
+    expect(episodes(run.output())).toBe(1)
+  })
+})
