@@ -1,9 +1,10 @@
+import { existsSync, readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
 import { openFileLimit } from '../../src/ops/file-limit.ts'
 import { createServed, type Served } from '../e2e/served.ts'
-import { type ChildRun, runProcess } from '../support/process.ts'
+import { type ChildRun, runProcess, typescriptArgs } from '../support/process.ts'
 import { until } from '../support/wait.ts'
 import { openRaw, type RawConnection } from './hostile-client.ts'
 import { type ServerUnderTest, startServer } from './server-under-test.ts'
@@ -65,6 +66,38 @@ describe('more connections than the limit', () => {
     closers.push(() => others.forEach(({ socket }) => void socket.destroy()))
     await ask(server, '/livez')
     expect(episodes(server.logs())).toBe(2)
+  })
+})
+
+/** Connections that the kernel dropped since it started, because nobody had accepted those before them. */
+function overflows(): number {
+  const [names, values] = readFileSync('/proc/net/netstat', 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith('TcpExt:'))
+    .map((line) => line.split(' '))
+  return Number(values![names!.indexOf('ListenOverflows')])
+}
+const SOMAXCONN = '/proc/sys/net/core/somaxconn'
+const queueLimit = existsSync(SOMAXCONN) ? Number(readFileSync(SOMAXCONN, 'utf8')) : 0
+const BURST = 2_000
+
+describe('a burst of connections', () => {
+  it.skipIf(queueLimit <= BURST)('waits to be accepted, so that none comes back a second later', async () => {
+    const victim = fileURLToPath(new URL('victim.ts', import.meta.url))
+    const run = runProcess(process.execPath, typescriptArgs(victim))
+    closers.push(async () => {
+      run.kill()
+      await run.exit()
+    })
+    const url = (await run.waitFor(/listening at (\S+)/))[1]!
+    const before = overflows()
+    run.kill('SIGSTOP')
+    const burst = await Promise.all(Array.from({ length: BURST }, () => openRaw(url)))
+    closers.push(() => burst.forEach(({ socket }) => void socket.destroy()))
+    for (const connection of burst) connection.head({ method: 'GET', path: '/livez', length: 0 })
+    run.kill('SIGCONT')
+    await until(() => burst.every(({ status }) => status() === 200), { what: 'all answers' })
+    expect(overflows() - before).toBe(0)
   })
 })
 
