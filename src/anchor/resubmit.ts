@@ -33,7 +33,9 @@ export async function resubmit(
   const { memory, signer } = context
   const last = offerOf(newest)
   const isDue = isTimeToRaise(context, sight, newest) || anchor.wish !== null
-  const mends = canBeMended(newest, last)
+  const isMendable = canBeMended(newest, last)
+  // Sent more than once, somebody may have it all the same: then it has to be outbid, when it is time.
+  const mends = isMendable && newest.sendCount === 1
   if (newest.address !== signer.address) {
     return { sent: null, hindrance: isDue ? olderKeyHindrance(context, newest) : null }
   }
@@ -41,7 +43,7 @@ export async function resubmit(
   // However much it paid, nothing on this nonce could be mined.
   if (memory.nonceGap !== null) return { sent: null, hindrance: memory.nonceGap.hindrance }
   if (!isDue && !mends) return NOT_DUE
-  if (newest.error !== null && mends) {
+  if (newest.error !== null && isMendable) {
     heedRefusal(context, { error: newest.error, gasLimit: newest.gasLimit, legacy: last.legacy })
   }
   const kind = anchor.wish === 'cancel' ? 'noop' : newest.kind
@@ -49,23 +51,34 @@ export async function resubmit(
   if (gas.hindrance !== null) return { sent: null, hindrance: gas.hindrance }
   const quote = await quoteNow(context, sight)
   const { payload } = gas
-  const anew = mends && newest.sendCount === 1
-  const offer = anew
-    ? offerAnew(last, quote.offer, context.chain.fees, isUnderpriced(newest))
-    : raiseOffer(last, quote.offer, context.chain.fees)
-  if (anew && !isDue && isSame(offer ?? last, last) && payload.gasLimit === newest.gasLimit) {
-    return { sent: null, hindrance: feeHindrance(context, quote) }
-  }
+  const blocked = mends ? feeHindrance(context, quote) : null
+  if (blocked !== null) return { sent: null, hindrance: blocked }
+  const offer = offerFor(context, newest, payload, last, quote.offer, { anew: mends, isDue })
+  if (offer === 'same') return NOT_DUE
   if (offer === null) {
     return { sent: null, hindrance: feeHindrance(context, quote) ?? noRaiseHindrance(context, quote) }
   }
-  const hindrance =
-    (anew ? feeHindrance(context, quote) : null) ?? (await spendingHindrance(context, sight, payload, offer))
+  const hindrance = await spendingHindrance(context, sight, payload, offer)
   if (hindrance !== null) return { sent: null, hindrance }
   const { attempt, outcome } = await outbid(context, anchor, kind, newest.nonce, payload, offer)
   memory.firstSeenAtHead.set(attempt.id, sight.head)
   memory.sent.add(anchor.id)
   return { sent: outcome }
+}
+
+/** Null where the limits leave no room for a raise; `same` where nothing would be better than what was signed. */
+function offerFor(
+  { chain }: AnchorContext,
+  newest: Attempt,
+  payload: Payload,
+  last: Offer,
+  now: Offer,
+  how: { anew: boolean; isDue: boolean },
+): Offer | null | 'same' {
+  if (!how.anew) return raiseOffer(last, now, chain.fees)
+  const offer = offerAnew(last, now, chain.fees, isUnnamed(newest))
+  if (!isSame(offer, last) || payload.gasLimit !== newest.gasLimit) return offer
+  return how.isDue ? raiseOffer(last, now, chain.fees) : 'same'
 }
 
 /** What was said when it was sent last, where nobody took it: nothing newer is known until it is sent again. */
@@ -76,6 +89,12 @@ export function lastRefusal(attempt: Attempt): SendOutcome | null {
 function isUnderpriced(attempt: Attempt): boolean {
   const refusal = lastRefusal(attempt)
   return refusal?.kind === 'refused' && refusal.reason === 'underpriced'
+}
+
+/** Whether it was refused as too cheap by a node that does not say how much it wants. */
+function isUnnamed(attempt: Attempt): boolean {
+  const { tip, price, cap } = demandOf(attempt.error ?? '', attempt.gasLimit)
+  return isUnderpriced(attempt) && tip === null && price === null && cap === null
 }
 
 /** Whether every node refused it for what another transaction can do better; then nothing is waited for. */

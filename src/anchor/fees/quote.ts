@@ -124,12 +124,13 @@ export function raiseOffer(last: Offer, now: Offer, limits: FeeLimits): Offer | 
 }
 
 /**
- * An offer in the place of one that no node took, so that nothing has to be outbid: what the chain asks now. Where the
- * node named nothing, twice what was offered, within the limits. The same again when the limits leave nothing more.
- * @param underpriced the last one was refused as too low
+ * An offer in the place of one that no node took, so that nothing has to be outbid: what the chain asks now, where that is
+ * more; where the node named nothing, twice what was offered, within the limits. Else the same again.
+ * @param doubles the last one was refused as too cheap, and it was not said how much is wanted
  */
-export function offerAnew(last: Offer, now: Offer, limits: FeeLimits, underpriced: boolean): Offer {
-  if (!underpriced || now.legacy !== last.legacy || exceeds(now, last)) return now
+export function offerAnew(last: Offer, now: Offer, limits: FeeLimits, doubles: boolean): Offer {
+  if (now.legacy !== last.legacy || exceeds(now, last)) return now
+  if (!doubles) return last
   const wei = weiOf(limits)
   const doubled = { legacy: last.legacy, ...twice(last, wei) }
   return exceeds(doubled, last) ? doubled : last
