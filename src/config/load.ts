@@ -18,6 +18,7 @@ import {
   variablesOf,
 } from './environment.ts'
 import { faultsOf, misspeltVariables } from './faults.ts'
+import { withPresets } from './presets.ts'
 import { type Config, configSchema } from './schema.ts'
 import { secretFaults } from './secrets.ts'
 
@@ -43,9 +44,10 @@ export function loadConfig(env: Environment): Config {
 export function parseConfig(input: unknown, env: Environment = {}, earlier: readonly Fault[] = []): Config {
   const overlay = overlayEnvironment(input, env)
   const faults = [...earlier, ...overlay.faults, ...misspeltVariables(env)]
-  const result = configSchema.safeParse(overlay.value)
+  const value = withPresets(overlay.value)
+  const result = configSchema.safeParse(value)
   if (!result.success) {
-    for (const issue of result.error.issues) faults.push(...faultsOf(issue, overlay.value, knownKeys))
+    for (const issue of result.error.issues) faults.push(...faultsOf(issue, value, knownKeys))
   } else {
     faults.push(...secretFaults(result.data, env))
   }
