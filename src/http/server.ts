@@ -13,7 +13,7 @@ import type { GatheringRequest } from './connections/request.ts'
 import type { HttpDeps } from './deps.ts'
 import { registerLists } from './lists/route.ts'
 import { watchMethods } from './methods.ts'
-import { DOCUMENT } from './operations/openapi.ts'
+import { DOCUMENT, NAMED } from './operations/openapi.ts'
 import { registerOperations } from './operations/route.ts'
 import { registerStatus } from './operations/status.ts'
 import { asHoldfastError, problemHeaders, problemOf } from './problems.ts'
@@ -24,6 +24,7 @@ import { acceptBodies } from './records/content-types.ts'
 import { registerRecords } from './records/route.ts'
 import { createSinglePush } from './records/single-push.ts'
 import { countRequests } from './request-metrics.ts'
+import { JSON_VALUE } from './schema-parts.ts'
 import { createTurns } from './turns.ts'
 import { createUploads } from './uploads.ts'
 
@@ -64,8 +65,6 @@ export async function createServer(deps: HttpDeps): Promise<HttpServer> {
       }),
     return503OnClosing: false,
     forceCloseConnections: 'idle',
-    // An unknown query parameter is a fault, not something to drop.
-    ajv: { customOptions: { removeAdditional: false } },
     routerOptions: { maxParamLength: 256 },
     // The listener answers them.
     clientErrorHandler: () => undefined,
@@ -93,7 +92,10 @@ export async function createServer(deps: HttpDeps): Promise<HttpServer> {
   }
 
   app.setErrorHandler(answerError)
+  // Schemas are for the reader; parsers that say more read what comes, and answers are written as they are.
+  app.setValidatorCompiler(() => () => true)
   app.setSerializerCompiler(() => JSON.stringify)
+  app.addSchema(JSON_VALUE)
   app.decorateRequest('source', null)
   app.decorateRequest('hold', null)
   app.addHook('onSend', (request, _reply, _payload, done) => {
@@ -119,7 +121,7 @@ export async function createServer(deps: HttpDeps): Promise<HttpServer> {
     closing: () => closing,
   })
   const methods = watchMethods(app)
-  await app.register(swagger, { openapi: DOCUMENT })
+  await app.register(swagger, { openapi: DOCUMENT, refResolver: NAMED })
   await app.register(routes)
   methods.refuseOthers()
   await app.ready()

@@ -5,12 +5,19 @@ import { toHex } from '../../core/hash.ts'
 import type { AnchorRow, BatchRow } from '../../store/chain/read-lists.ts'
 import type { Auth } from '../auth.ts'
 import type { HttpDeps } from '../deps.ts'
-import { ANCHOR_SCHEMA, ANCHORS_SCHEMA, BATCH_SCHEMA, BATCHES_SCHEMA, TILE_SCHEMA } from '../schemas.ts'
+import {
+  ANCHOR_SCHEMA,
+  ANCHORS_SCHEMA,
+  BATCH_SCHEMA,
+  BATCHES_SCHEMA,
+  MAX_LIMIT,
+  STANDARD_LIMIT,
+  TILE_SCHEMA,
+} from './schema.ts'
 
 const MAX_INT = 2_147_483_647
-const STANDARD_LIMIT = 50
 
-type PageQuery = { Querystring: { limit?: number; before?: string } }
+type PageQuery = { Querystring: Record<string, string | string[]> }
 type IdParams = { Params: { id: string } }
 type TileParams = { Params: { id: string; level: string; index: string } }
 
@@ -54,9 +61,25 @@ export function registerLists(app: FastifyInstance, deps: HttpDeps & { auth: Aut
   })
 }
 
+/** @throws HoldfastError INVALID_REQUEST for what the documented patterns do not allow */
 function pageOf(query: PageQuery['Querystring']): { limit: number; before?: number } {
-  const limit = query.limit ?? STANDARD_LIMIT
-  return query.before === undefined ? { limit } : { limit, before: idOf(query.before, 'before') }
+  for (const [name, value] of Object.entries(query)) {
+    if (name !== 'limit' && name !== 'before') {
+      throw new HoldfastError(
+        'INVALID_REQUEST',
+        `Unknown parameter ${JSON.stringify(name.slice(0, 40))}; limit and before are known.`,
+      )
+    }
+    if (typeof value !== 'string') {
+      throw new HoldfastError('INVALID_REQUEST', `The parameter ${name} is there more than once.`)
+    }
+  }
+  const { limit = String(STANDARD_LIMIT), before } = query as Record<string, string>
+  if (!/^[0-9]{1,4}$/.test(limit) || Number(limit) < 1 || Number(limit) > MAX_LIMIT) {
+    throw new HoldfastError('INVALID_REQUEST', `The limit must be a whole number from 1 to ${MAX_LIMIT}.`)
+  }
+  if (before === undefined) return { limit: Number(limit) }
+  return { limit: Number(limit), before: Math.min(MAX_INT, numberOf(before, 'before')) }
 }
 
 /** The `before` of the next page, or null when this one is the last. */
@@ -64,13 +87,15 @@ function nextOf(rows: readonly { id: number }[], limit: number): string | null {
   return rows.length < limit ? null : String(rows.at(-1)!.id)
 }
 
-/** Ids are decimal text, as the API gives them out. */
 function idOf(text: string, name: string, most = MAX_INT): number {
-  if (!/^\d{1,16}$/.test(text)) {
-    throw new HoldfastError('INVALID_REQUEST', `The ${name} must be a whole number in decimal digits.`)
-  }
-  const id = Number(text)
+  const id = numberOf(text, name)
   return id <= most ? id : absent(`${name} ${text}`)
+}
+
+/** Ids are decimal text, as the API gives them out. */
+function numberOf(text: string, name: string): number {
+  if (/^[0-9]{1,16}$/.test(text)) return Number(text)
+  throw new HoldfastError('INVALID_REQUEST', `The ${name} must be a whole number in decimal digits.`)
 }
 
 function absent(what: string): never {

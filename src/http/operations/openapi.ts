@@ -20,3 +20,8 @@ export const DOCUMENT: NonNullable<FastifyDynamicSwaggerOptions['openapi']> = {
     securitySchemes: { apiKey: { type: 'http', scheme: 'bearer', description: 'An API key, hf_…' } },
   },
 }
+
+/** Shared schemas are found in the document by their own name. */
+export const NAMED: NonNullable<FastifyDynamicSwaggerOptions['refResolver']> = {
+  buildLocalReference: (schema, _baseUri, _fragment, i) => String(schema.$id ?? `schema-${i}`),
+}

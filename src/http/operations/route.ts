@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Logger } from '../../core/ports.ts'
 import { asStoreError } from '../../store/connection/failures.ts'
 import type { HealthCheck, HttpDeps } from '../deps.ts'
-import { HEALTH_SCHEMA, LIVE_SCHEMA, METRICS_SCHEMA, OPENAPI_SCHEMA } from '../schemas.ts'
+import { HEALTH_SCHEMA, LIVE_SCHEMA, METRICS_SCHEMA, OPENAPI_SCHEMA } from './schema.ts'
 
 const HEALTH_TIMEOUT_MS = 5_000
 

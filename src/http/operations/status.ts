@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Auth } from '../auth.ts'
 import type { HttpDeps } from '../deps.ts'
-import { EVENTS_SCHEMA, STATUS_SCHEMA } from '../schemas.ts'
+import { EVENTS_SCHEMA, STATUS_SCHEMA } from './schema.ts'
 
 const KEEP_ALIVE_MS = 15_000
 const STREAMS_AT_ONCE = 256

@@ -5,13 +5,13 @@ import { HASH_BYTES, toHex } from '../../core/hash.ts'
 import type { Auth } from '../auth.ts'
 import type { GatheringRequest } from '../connections/request.ts'
 import type { HttpDeps } from '../deps.ts'
-import { INGEST_SCHEMA } from '../schemas.ts'
 import type { Turns } from '../turns.ts'
 import type { Uploads } from '../uploads.ts'
 import { type Acknowledgement, JSON_TYPE } from './acknowledgement.ts'
 import { acceptBodies, type Body, unsupported } from './content-types.ts'
 import { ingestStream } from './ingest-stream.ts'
 import { parseItems } from './parse-items.ts'
+import { INGEST_SCHEMA } from './schema.ts'
 
 const KINDS = ['json', 'ndjson', 'octets'] as const
 
@@ -74,7 +74,6 @@ export function registerRecords(
     {
       onRequest: deps.auth.require('ingest'),
       schema: INGEST_SCHEMA,
-      validatorCompiler: () => () => true,
     },
     (request, reply) => {
       const body = request.body as Body
