@@ -1,3 +1,4 @@
+import { Transaction } from 'ethers'
 import { afterEach, describe, expect, it } from 'vitest'
 import { deployRegistry } from '../../src/anchor/contract/deploy.ts'
 import { createEndpoints } from '../../src/anchor/rpc/endpoints.ts'
@@ -79,6 +80,40 @@ describe('deploying with the key that a daemon waits with', () => {
     await proxy.close()
     expect(await nextNonce()).toBe(0)
     expect(anchorer.status().paused).toBeNull()
+  })
+
+  it.each([
+    ['for its type', 'transaction type not supported', ({ type }: Transaction) => type === 0],
+    [
+      'for a tip that it names',
+      'transaction underpriced: gas tip cap 1, minimum needed 5000000000',
+      ({ maxPriorityFeePerGas }: Transaction) => maxPriorityFeePerGas! >= 5_000_000_000n,
+    ],
+  ] as const)('that is refused %s is signed anew on the same nonce', async (_why, message, isTaken) => {
+    stage = await createStage({ deploy: false })
+    const proxy = await startFaultProxy(stage.anvil.url)
+    proxy.rule = ({ method, params }) =>
+      method === 'eth_sendRawTransaction' && !isTaken(Transaction.from(params[0] as string))
+        ? { kind: 'error', code: -32000, message }
+        : undefined
+    expect((await deploy(proxy.url)).transactionHash).toMatch(/^0x[0-9a-f]{64}$/)
+    expect(proxy.count('eth_sendRawTransaction')).toBe(2)
+    await proxy.close()
+  })
+
+  it('that is refused for a tip over the limit says both numbers', async () => {
+    stage = await createStage({ deploy: false })
+    const proxy = await startFaultProxy(stage.anvil.url)
+    proxy.rule = ({ method }) =>
+      method === 'eth_sendRawTransaction'
+        ? {
+            kind: 'error',
+            code: -32000,
+            message: 'transaction underpriced: gas tip cap 1, minimum needed 90000000000',
+          }
+        : undefined
+    await expect(deploy(proxy.url)).rejects.toThrow('less than 90.0 gwei; fees.maxTipGwei is 20.')
+    await proxy.close()
   })
 
   it.each([

@@ -74,6 +74,16 @@ describe('what a refusal names', () => {
     ['Nethermind, base fee', 'FeeTooLow, MaxFeePerGas too low. MaxFeePerGas: 1, BaseFee: 7', { cap: 7n }],
     ['geth, no number', 'transaction underpriced', {}],
     ['Besu, no number', 'Gas price below configured minimum gas price', {}],
+    [
+      'low funds',
+      'Insufficient funds. The account you tried to send transaction from does not have enough funds. Required 200500000000000000 and got: 0.',
+      {},
+    ],
+    [
+      'a raise that is too small',
+      'replacement transaction underpriced: new tx gas fee cap 1 <= 2000000000 queued + 10% replacement penalty',
+      {},
+    ],
     ['something else', 'nonce too low: next nonce 82, tx nonce 81', {}],
   ])('is read: %s', (_node, message, expected) => {
     const { tip, price, cap } = demandOf(message, GAS)

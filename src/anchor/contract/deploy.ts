@@ -1,18 +1,20 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { formatUnits, Transaction } from 'ethers'
 import type { Ask } from 'holdfast-client/rpc-values'
 import type { FeeLimits } from '../../core/chain-config.ts'
 import { HoldfastError } from '../../core/errors.ts'
-import type { Hex } from '../../core/hash.ts'
+import { type Hex, toHex } from '../../core/hash.ts'
 import { giveNonceBack, openAccount, readAccount, setNonceAside } from '../../store/chain/accounts.ts'
 import type { Pool } from '../../store/connection/database.ts'
 import { dataFeeOf } from '../fees/data-fee.ts'
 import { estimateGas } from '../fees/estimate-gas.ts'
 import { chooseGasLimit, leastGas } from '../fees/gas-limit.ts'
-import { quoteFees } from '../fees/quote.ts'
+import { type Demands, quoteFees } from '../fees/quote.ts'
+import { demandOf } from '../fees/refusal.ts'
 import { orNull } from '../optional.ts'
 import { balanceOf, hasCode, pendingNonceOf, receiptOf } from '../rpc/chain-reads.ts'
 import type { Endpoints } from '../rpc/endpoints.ts'
-import { type Signer, signChecked } from '../signers/signer.ts'
+import { type SignedTransaction, type Signer, signChecked } from '../signers/signer.ts'
 import {
   REGISTRY_ADDRESS,
   REGISTRY_BYTECODE,
@@ -51,17 +53,62 @@ export async function deployRegistry(options: {
   }
   const nonce = await pendingNonceOf(ask, signer.address)
   if (pool !== undefined) await requireFreeNonce(pool, chainId, signer.address, nonce)
-  const { raw, hash } = await signDeployment(ask, options, nonce)
+  const first = await signDeployment(ask, options, nonce, NOTHING_KNOWN)
   const aside = pool !== undefined && (await setNonceAside(pool, chainId, signer.address, nonce))
   // Signing takes its time: a daemon may have made the account known, or taken the nonce, meanwhile.
   if (pool !== undefined && !aside) await requireFreeNonce(pool, chainId, signer.address, nonce, 'unknown')
-  const outcome = await endpoints.send(raw)
-  if (outcome.kind === 'refused') {
-    if (aside) await giveNonceBack(pool, chainId, signer.address, nonce)
-    throw new HoldfastError('INVALID_CONFIG', `The deployment was refused: ${outcome.message}`)
-  }
+  const hash = await sendDeployment(ask, options, nonce, first).catch(async (error: unknown) => {
+    if (aside && isConfigFault(error)) await giveNonceBack(pool, chainId, signer.address, nonce)
+    throw error
+  })
   await untilDeployed(endpoints, hash, options.withinMs ?? 120_000)
   return { address: REGISTRY_ADDRESS, transactionHash: `0x${hash.toString('hex')}` }
+}
+
+/** What refusals have told: which transactions the chain takes, and for how much. */
+type Known = { legacyOnly: boolean; demands: Demands }
+
+const NOTHING_KNOWN: Known = { legacyOnly: false, demands: { tip: 0n, price: 0n, cap: 0n } }
+
+/**
+ * Sends, and signs anew where the refusal says how it would be taken. Its hash, once it may have been taken.
+ * @throws HoldfastError INVALID_CONFIG when it was refused, and no endpoint has it
+ */
+async function sendDeployment(
+  ask: Ask,
+  options: Parameters<typeof deployRegistry>[0],
+  nonce: number,
+  first: SignedTransaction,
+): Promise<Buffer> {
+  let signed = first
+  let known = NOTHING_KNOWN
+  for (;;) {
+    const outcome = await options.endpoints.send(signed.raw)
+    if (outcome.kind !== 'refused') return signed.hash
+    const told = knownAfter(known, outcome.message, signed.raw)
+    if (told === null) {
+      throw new HoldfastError('INVALID_CONFIG', `The deployment was refused: ${outcome.message}`)
+    }
+    known = told
+    signed = await signDeployment(ask, options, nonce, known)
+  }
+}
+
+/** What is known after this refusal, or null when it tells nothing more. */
+function knownAfter({ legacyOnly, demands }: Known, message: string, raw: Buffer): Known | null {
+  const demand = demandOf(message, Number(Transaction.from(toHex(raw)).gasLimit))
+  const more = {
+    tip: demand.tip ?? demands.tip,
+    price: demand.price ?? demands.price,
+    cap: demand.cap ?? demands.cap,
+  }
+  const isMore = more.tip > demands.tip || more.price > demands.price || more.cap > demands.cap
+  if (!isMore && (legacyOnly || !demand.legacyOnly)) return null
+  return { legacyOnly: legacyOnly || demand.legacyOnly, demands: more }
+}
+
+function isConfigFault(error: unknown): error is HoldfastError {
+  return error instanceof HoldfastError && error.code === 'INVALID_CONFIG'
 }
 
 /** Passes when the account is `unknown` or, unless it has to be, when the nonce is its next one. */
@@ -92,7 +139,8 @@ async function signDeployment(
   ask: Ask,
   { chainId, signer, fees, maxGas }: { chainId: number; signer: Signer; fees: FeeLimits; maxGas: number },
   nonce: number,
-): Promise<{ raw: Buffer; hash: Buffer }> {
+  known: Known,
+): Promise<SignedTransaction> {
   const data = `${REGISTRY_SALT}${REGISTRY_BYTECODE.slice(2)}` as Hex
   const call = { to: REGISTRY_DEPLOYER, data }
   const gas = chooseGasLimit({
@@ -105,7 +153,11 @@ async function signDeployment(
     throw new HoldfastError('INVALID_CONFIG', detail)
   }
   const { gasLimit } = gas
-  const { offer } = await quoteFees(ask, fees)
+  const { offer, forbidden } = await quoteFees(ask, fees, known)
+  if (forbidden !== null) {
+    const detail = `Chain ${chainId} takes no transaction for less than ${formatUnits(forbidden.wanted, 'gwei')} gwei; fees.${forbidden.limit} is ${fees[forbidden.limit]}.`
+    throw new HoldfastError('INVALID_CONFIG', detail)
+  }
   const payload = { ...call, gasLimit }
   const dataFee = await orNull(dataFeeOf(ask, payload, { noDataFee: false }))
   const worst = BigInt(gasLimit) * offer.maxFeePerGas + (dataFee ?? 0n)
@@ -143,7 +195,7 @@ async function untilDeployed(endpoints: Endpoints, hash: Buffer, withinMs: numbe
         throw new HoldfastError('INVALID_CONFIG', 'The deployment failed on the chain (status 0).')
       }
     } catch (error) {
-      if (error instanceof HoldfastError && error.code === 'INVALID_CONFIG') throw error
+      if (isConfigFault(error)) throw error
       fault = error
     }
     await pause(POLL_MS)

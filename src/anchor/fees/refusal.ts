@@ -1,5 +1,6 @@
 /** What a node asks for when it refuses a transaction. Pure: wordings in, numbers out. */
 import { parseUnits } from 'ethers'
+import { classifyWording } from '../rpc/send-outcome.ts'
 
 export type Demand = {
   /** The gas limit is too low, or higher than a block or the node takes. */
@@ -49,7 +50,6 @@ const TOTAL = /minimum global fee \(\d+\D*?<\s*(\d+)|got: \d+\w*,? required: (\d
 const BELOW_BASE_FEE =
   /(less|lower) than (the )?(block )?base ?fee|below (the )?(block |current )?base ?fee|MaxFeePerGas too low/i
 const BASE_FEE = /base ?fee:? \(?(\d+)/i
-const ABOUT_PRICE = /price|fee|tip|underpriced/i
 const ABOUT_TIP = /\btips?\b|priorityfee|priority fee per/i
 const ABOUT_CAP = /fee ?cap|max ?fee/i
 
@@ -62,7 +62,7 @@ export function demandOf(text: string, gasLimit: number): Demand {
   const gas = gasRefusal(message)
   const legacyOnly = TYPE.some((wording) => wording.test(message))
   const none = { gas, legacyOnly, tip: null, price: null, cap: null, momentary: false }
-  if (gas !== null || legacyOnly || !ABOUT_PRICE.test(message)) return none
+  if (gas !== null || legacyOnly || !isUnderpriced(message)) return none
   const total = TOTAL.exec(message)
   if (total !== null) {
     const fee = BigInt(total[1] ?? total[2]!)
@@ -73,6 +73,11 @@ export function demandOf(text: string, gasLimit: number): Demand {
   const named = leastOf(message)
   if (ABOUT_TIP.test(message)) return { ...none, tip: named }
   return ABOUT_CAP.test(message) ? { ...none, cap: named } : { ...none, price: named }
+}
+
+function isUnderpriced(message: string): boolean {
+  const outcome = classifyWording(message)
+  return outcome.kind === 'refused' && outcome.reason === 'underpriced'
 }
 
 function leastOf(message: string): bigint | null {
