@@ -4,22 +4,24 @@ import type { HealthCheck, HealthReader } from '../http/deps.ts'
 import type { Database } from '../store/connection/database.ts'
 import { pendingMigrations } from '../store/connection/migrate.ts'
 import { oldestAgeMs } from '../store/intake/intake.ts'
+import { PATIENCE_MS, withPatience } from './patience.ts'
 
 /** Sealing that is this much later than its age is a fault, not a busy moment. */
 const SEAL_GRACE_MS = 30_000
 
 /**
  * Whether the daemon can serve, and whether everything behind it moves. Anyone may ask, and often: what the database
- * said of itself is for the log, and no check reads more than a few rows.
+ * said of itself is for the log, no check reads more than a few rows, and who asks while a check is under way shares it.
  */
 export function createHealth(deps: {
   database: Database
+  checkIngest: () => Promise<HealthCheck>
   chains: readonly { anchorer: Pick<Anchorer, 'status'> }[]
   clocks: () => HealthCheck[]
   logger: Logger
   sealMaxAgeMs: number
 }): HealthReader {
-  const { database, chains, clocks, logger } = deps
+  const { database, checkIngest, chains, clocks, logger } = deps
   let migrated = false
 
   async function checkDatabase(): Promise<HealthCheck> {
@@ -57,12 +59,20 @@ export function createHealth(deps: {
     }
   }
 
+  const databaseCheck = withPatience(checkDatabase, late('database'))
+  const sealingCheck = withPatience(checkSealing, late('sealing'))
   return {
-    ready: async () => [await checkDatabase()],
+    ready: () => Promise.all([databaseCheck(), checkIngest()]),
     all: async () => [
-      ...(await Promise.all([checkDatabase(), checkSealing()])),
+      ...(await Promise.all([databaseCheck(), checkIngest(), sealingCheck()])),
       ...chains.map(({ anchorer }) => checkChain(anchorer)),
       ...clocks(),
     ],
   }
 }
+
+const late = (name: string): HealthCheck => ({
+  name,
+  ok: false,
+  detail: `no answer within ${PATIENCE_MS / 1000} s`,
+})

@@ -29,7 +29,8 @@ import {
 import { type DatabaseOptions, openDatabase } from '../store/connection/database.ts'
 import { requireMigrated } from '../store/connection/migrate.ts'
 import { readServerClock } from '../store/connection/server-facts.ts'
-import { appendIntake } from '../store/intake/intake.ts'
+import { probeIntake } from '../store/intake/commit-probe.ts'
+import { appendIntake, type IntakeChunk } from '../store/intake/intake.ts'
 import { findByKeyHash } from '../store/intake/sources.ts'
 import { readTile } from '../store/sealed/read-tiles.ts'
 import { createOwnVerifier } from '../verify/own-anchors.ts'
@@ -37,6 +38,7 @@ import { startClocks } from './clocks.ts'
 import { createEventFeed } from './event-feed.ts'
 import { registerGauges } from './gauges.ts'
 import { createHealth } from './health.ts'
+import { createIngestHealth } from './ingest-health.ts'
 import { createStatus } from './status.ts'
 import { VERSION } from './version.ts'
 
@@ -107,8 +109,9 @@ export async function startDaemon(options: {
     undo.defer('clocks', clocks.close)
 
     const events = createEventFeed<HoldfastEvent>(logger)
+    const ingestHealth = createIngestHealth({ probe: (bytes) => probeIntake(writes.pool, bytes), logger })
     const intake = createIntakeQueue({
-      append: (chunks) => appendIntake(writes.pool, chunks),
+      append: (chunks) => ingestHealth.watch(bytesOf(chunks), () => appendIntake(writes.pool, chunks)),
       limits: config.ingest,
       metrics,
     })
@@ -208,6 +211,7 @@ export async function startDaemon(options: {
       events,
       health: createHealth({
         database: reads,
+        checkIngest: ingestHealth.check,
         chains,
         clocks: clocks.health,
         logger,
@@ -249,4 +253,8 @@ function connectionsLeft({ ingest, database, chains }: Config): number {
   const pools = ingest.commitsInFlight + database.readPoolSize + KEY_POOL_SIZE + database.poolSize
   const others = OTHER_FILES + pools + chains.length * 16
   return Math.max(Math.floor(limit * LEAST_SHARE), limit - others)
+}
+
+function bytesOf(chunks: readonly IntakeChunk[]): number {
+  return chunks.reduce((sum, { hashes }) => sum + hashes.length, 0)
 }

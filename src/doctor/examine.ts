@@ -55,9 +55,13 @@ function databaseChecks(database: Database, config: Config, clock: Clock): Check
     {
       name: 'database',
       async run() {
-        const { version, versionNumber, durable } = await readServerFacts(pool)
+        const { version, versionNumber, durable, standby } = await readServerFacts(pool)
         if (versionNumber < OLDEST_SERVER)
           return fail(`PostgreSQL ${version}`, 'Holdfast needs PostgreSQL 15 or later; upgrade the server.')
+        if (standby) {
+          const todo = 'Have DATABASE_URL lead to the primary: a standby takes no writes.'
+          return fail(`PostgreSQL ${version} is a standby`, todo)
+        }
         if (!durable) {
           const todo = 'Set both on: as it is, a loss of power may lose acknowledged hashes.'
           return warn(`PostgreSQL ${version}, with fsync or full_page_writes off`, todo)

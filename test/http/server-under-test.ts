@@ -1,5 +1,4 @@
 import { EventEmitter } from 'node:events'
-import { createServer as createTcpServer, type Socket } from 'node:net'
 import { Writable } from 'node:stream'
 import type { Clock } from '../../src/core/ports.ts'
 import type { HoldfastEvent, HttpDeps, HttpSettings } from '../../src/http/deps.ts'
@@ -24,6 +23,7 @@ import { createSource, findByKeyHash, type Scope } from '../../src/store/intake/
 import { readTile } from '../../src/store/sealed/read-tiles.ts'
 import { createOwnVerifier } from '../../src/verify/own-anchors.ts'
 import { createTestDatabase } from '../support/database.ts'
+import { startDatabaseProxy } from '../support/database-proxy.ts'
 import { until } from '../support/wait.ts'
 
 export const ANCHOR_BY_MS = 600_000
@@ -63,7 +63,7 @@ export async function startServer(
   } = {},
 ): Promise<ServerUnderTest> {
   const server = await createTestDatabase()
-  const proxy = await startProxy(new URL(server.url))
+  const proxy = await startDatabaseProxy(server.url)
   const lines: string[] = []
   const logger = createLogger({
     level: 'debug',
@@ -207,45 +207,5 @@ export async function startServer(
       await proxy.close()
       await server.drop()
     },
-  }
-}
-
-/** A TCP relay to the database that can be cut. */
-async function startProxy(target: URL) {
-  const sockets = new Set<Socket>()
-  let away = false
-  const relay = createTcpServer((near) => {
-    if (away) {
-      near.destroy()
-      return
-    }
-    const far = new (near.constructor as typeof Socket)().connect(Number(target.port), target.hostname)
-    for (const [one, other] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      sockets.add(one)
-      one.pipe(other)
-      one.on('error', () => other.destroy())
-      one.on('close', () => {
-        sockets.delete(one)
-        other.destroy()
-      })
-    }
-  })
-  await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve))
-  const url = new URL(target)
-  url.hostname = '127.0.0.1'
-  url.port = String((relay.address() as { port: number }).port)
-  return {
-    url: url.href,
-    cut() {
-      away = true
-      for (const socket of sockets) socket.destroy()
-    },
-    mend() {
-      away = false
-    },
-    close: () => new Promise<void>((resolve) => relay.close(() => resolve())),
   }
 }

@@ -17,7 +17,14 @@ afterEach(async () => {
 })
 
 const healthOf = (of: Database) =>
-  createHealth({ database: of, chains: [], clocks: () => [], logger: silentLogger, sealMaxAgeMs: 1_000 })
+  createHealth({
+    database: of,
+    checkIngest: async () => ({ name: 'ingest', ok: true, detail: 'commits' }),
+    chains: [],
+    clocks: () => [],
+    logger: silentLogger,
+    sealMaxAgeMs: 1_000,
+  })
 
 /** As if it had been pushed so long ago. */
 async function push(agoMs: number): Promise<void> {

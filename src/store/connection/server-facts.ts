@@ -6,6 +6,8 @@ export type ServerFacts = {
   versionNumber: number
   /** Whether commits survive a loss of power. */
   durable: boolean
+  /** Whether it follows another server, and takes no writes. */
+  standby: boolean
 }
 
 /** The server's clock, ms since the epoch. */
@@ -21,7 +23,8 @@ export async function readServerFacts(pool: pg.Pool): Promise<ServerFacts> {
   const { rows } = await pool.query<ServerFacts>(
     `select current_setting('server_version') as version,
        current_setting('server_version_num')::int as "versionNumber",
-       current_setting('fsync') = 'on' and current_setting('full_page_writes') = 'on' as durable`,
+       current_setting('fsync') = 'on' and current_setting('full_page_writes') = 'on' as durable,
+       pg_is_in_recovery() as standby`,
   )
   return rows[0]!
 }

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type pg from 'pg'
+import { cancelStatement } from './cancel.ts'
 
 /** How many times a connection is looked at until it counts as silent. */
 const LOOKS = 16
@@ -34,6 +35,7 @@ export function closeSilentConnections(pool: pg.Pool, afterMs: number): { stop()
       watch.looks = stream.bytesRead === watch.bytesRead ? watch.looks + 1 : 0
       watch.bytesRead = stream.bytesRead
       if (watch.looks > LOOKS) {
+        cancelStatement(client)
         stream.destroy(new Error(`Connection terminated: the server has sent nothing for ${afterMs} ms`))
       }
     }
