@@ -5,6 +5,7 @@ import { createSigner } from '../anchor/signers/open.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { readSigner, secretsOf } from '../config/secrets.ts'
+import { counted, hashes } from '../core/counted.ts'
 import { HoldfastError } from '../core/errors.ts'
 import { toHex } from '../core/hash.ts'
 import { noMetrics } from '../core/metrics.ts'
@@ -23,6 +24,7 @@ import { type AccountSummary, listAccounts } from '../store/chain/list-accounts.
 import type { Pool } from '../store/connection/database.ts'
 import { leaseHolder } from '../store/connection/leases.ts'
 import { withDatabase } from './database-url.ts'
+import { print } from './terminal.ts'
 
 const DEFAULT_LIMIT = 20
 const MAX_LIMIT = 1000
@@ -39,32 +41,31 @@ export async function showAnchors(options: {
   const anchors = await withDatabase(({ pool }) =>
     listAnchors(pool, { limit, ...(chainId === null ? {} : { chainId }) }),
   )
-  if (options.json) return console.log(JSON.stringify(anchors.map(plainAnchor), null, 2))
-  if (anchors.length === 0) console.log('No anchors yet.')
+  if (options.json) return print(JSON.stringify(anchors.map(plainAnchor), null, 2))
+  if (anchors.length === 0) print('No anchors yet.')
   for (const anchor of anchors) {
     const { id, chainId: chain, state, firstBatch, lastBatch, leafCount, anchorBy, reason } = anchor
     const batches = firstBatch === lastBatch ? `batch ${firstBatch}` : `batches ${firstBatch}-${lastBatch}`
     const place =
       anchor.blockNumber === null ? `due ${anchorBy.toISOString()}` : `block ${anchor.blockNumber}`
     const notes = [...(reason ? [reason] : []), ...(anchor.wish ? [`${anchor.wish} asked for`] : [])]
-    console.log(
-      [id, `chain ${chain}`, state, batches, `${leafCount} hashes`, place, notes.join(', ')].join('\t'),
-    )
+    print([id, `chain ${chain}`, state, batches, hashes(leafCount), place, notes.join(', ')].join('\t'))
   }
 }
 
 export async function showAnchor(idText: string, options: { json?: boolean }): Promise<void> {
+  const id = whole('<id>', idText)
   const { anchor, attempts } = await withDatabase(async ({ pool }) => {
-    const found = await findAnchor(pool, idText)
+    const found = await findAnchor(pool, id)
     return { anchor: found, attempts: await attemptsOf(pool, [found.id]) }
   })
   if (options.json) {
-    console.log(JSON.stringify({ ...plainAnchor(anchor), attempts: attempts.map(plainAttempt) }, null, 2))
+    print(JSON.stringify({ ...plainAnchor(anchor), attempts: attempts.map(plainAttempt) }, null, 2))
     return
   }
   const rows = Object.entries(plainAnchor(anchor)).filter(([, value]) => value !== null)
-  for (const [name, value] of rows) console.log(`${name.padEnd(16)}${value}`)
-  console.log(attempts.length === 0 ? '\nNothing is signed yet.' : '\nTransactions, oldest first:')
+  for (const [name, value] of rows) print(`${name.padEnd(16)}${value}`)
+  print(attempts.length === 0 ? '\nNothing is signed yet.' : '\nTransactions, oldest first:')
   for (const attempt of attempts) {
     const { kind, nonce, hash, state, sendCount, error } = attempt
     const fees = `${Number(attempt.maxFeePerGas) / 1e9} gwei, tip ${Number(attempt.maxPriorityFeePerGas) / 1e9}`
@@ -73,10 +74,10 @@ export async function showAnchor(idText: string, options: { json?: boolean }): P
       kind === 'noop' ? 'no-op' : kind,
       state,
       fees,
-      `sent ${sendCount} times`,
+      `sent ${counted(sendCount, 'time')}`,
       toHex(hash),
     ]
-    console.log(`  ${facts.join('  ')}${error === null ? '' : `\n    last answer: ${error}`}`)
+    print(`  ${facts.join('  ')}${error === null ? '' : `\n    last answer: ${error}`}`)
   }
 }
 
@@ -102,24 +103,25 @@ export function cancelAnchor(idText: string): Promise<void> {
 
 /** Leaves the wish where the daemon can carry it out: a transaction is under way, and by a key that it signs with. */
 async function wish(idText: string, kind: AnchorWish, next: (newest: Attempt) => string): Promise<void> {
+  const id = whole('<id>', idText)
   await withDatabase(async ({ pool }) => {
-    const anchor = await findAnchor(pool, idText)
+    const anchor = await findAnchor(pool, id)
     if (anchor.state === 'mined' || anchor.state === 'finalized') throw inBlock(anchor)
     const newest = (await attemptsOf(pool, [anchor.id])).at(-1)
     if (anchor.state === 'prepared' || newest === undefined) throw notUnderWay(anchor, kind)
     await requireConfiguredKey(anchor, newest, kind)
-    if (!(await setAnchorWish(pool, anchor.id, kind))) throw inBlock(await findAnchor(pool, idText))
-    console.log(`Noted: ${kind} anchor ${anchor.id}.`)
-    console.log(next(newest))
+    if (!(await setAnchorWish(pool, anchor.id, kind))) throw inBlock(await findAnchor(pool, id))
+    print(`Noted: ${kind} anchor ${anchor.id}.`)
+    print(next(newest))
     const account = (await listAccounts(pool, anchor.chainId)).find(
       ({ address }) => address === anchor.publisher,
     )
     if (account?.pausedReason) {
-      console.log(
+      print(
         `The account is paused (${account.pausedReason}), and signs nothing before \`holdfast anchors resume --chain ${anchor.chainId}\`.`,
       )
     }
-    console.log(await who(pool, anchor.chainId))
+    print(await who(pool, anchor.chainId))
   })
 }
 
@@ -151,7 +153,7 @@ export async function resumeAnchoring(options: { chain?: string }): Promise<void
   await withDatabase(async ({ pool }) => {
     const paused = (await listAccounts(pool, only)).filter(({ pausedReason }) => pausedReason !== null)
     if (paused.length === 0) {
-      console.log(`No account${only === null ? '' : ` on chain ${only}`} is paused.`)
+      print(`No account${only === null ? '' : ` on chain ${only}`} is paused.`)
       return
     }
     for (const account of paused) await resume(pool, account)
@@ -160,10 +162,10 @@ export async function resumeAnchoring(options: { chain?: string }): Promise<void
 
 async function resume(pool: Pool, { chainId, address }: AccountSummary): Promise<void> {
   const reason = await resumeAccount(pool, chainId, address, await chainNonce(chainId, address))
-  if (reason === null) return console.log(`${address} on chain ${chainId} was resumed by somebody else.`)
-  console.log(`Resumed ${address} on chain ${chainId}, which was paused: ${reason}.`)
-  console.log(AFTER_RESUME[reason] ?? 'It signs again.')
-  console.log(await who(pool, chainId))
+  if (reason === null) return print(`${address} on chain ${chainId} was resumed by somebody else.`)
+  print(`Resumed ${address} on chain ${chainId}, which was paused: ${reason}.`)
+  print(AFTER_RESUME[reason] ?? 'It signs again.')
+  print(await who(pool, chainId))
 }
 
 const AFTER_RESUME: Readonly<Record<string, string>> = {
@@ -208,10 +210,10 @@ async function who(pool: Pool, chainId: number): Promise<string> {
     : `No daemon anchors on chain ${chainId} now; it is done when one starts.`
 }
 
-async function findAnchor(pool: Pool, idText: string): Promise<Anchor> {
-  const anchor = await readAnchor(pool, whole('<id>', idText))
+async function findAnchor(pool: Pool, id: number): Promise<Anchor> {
+  const anchor = await readAnchor(pool, id)
   if (anchor === null)
-    throw new HoldfastError('NOT_FOUND', `There is no anchor ${idText}; see \`holdfast anchors list\`.`)
+    throw new HoldfastError('NOT_FOUND', `There is no anchor ${id}; see \`holdfast anchors list\`.`)
   return anchor
 }
 

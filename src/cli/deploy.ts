@@ -10,6 +10,7 @@ import { createLogger } from '../ops/logger.ts'
 import { openDatabase, type Pool } from '../store/connection/database.ts'
 import { requireMigrated } from '../store/connection/migrate.ts'
 import { explained } from './database-url.ts'
+import { print } from './terminal.ts'
 
 const RPC_TIMEOUT_MS = 10_000
 
@@ -17,7 +18,7 @@ export async function deploy(): Promise<void> {
   const config = loadConfig(process.env)
   const logger = createLogger({ ...config.log, level: 'warn', secrets: secretsOf(config, process.env) })
   const lines = await explained(config.database.url, () => deployEverywhere(config, process.env, logger))
-  for (const line of lines) console.log(line)
+  for (const line of lines) print(line)
 }
 
 /** Puts the registry on every chain that names none; says what was done, a line a chain. */

@@ -21,6 +21,7 @@ import { migrateToLatest } from '../store/connection/migrate.ts'
 import { createSource, findByKeyHash, hashApiKey } from '../store/intake/sources.ts'
 import { deployEverywhere } from './deploy.ts'
 import { leaseOwner } from './owner.ts'
+import { print } from './terminal.ts'
 
 /** anvil's first account: a published key, with money on development chains only. */
 const DEV_KEY = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
@@ -35,6 +36,7 @@ export async function dev(options: DevOptions): Promise<void> {
   const rpcPort = portOf('--rpc-port', options.rpcPort)
   const postgresPort =
     options.postgresPort === undefined ? undefined : portOf('--postgres-port', options.postgresPort)
+  requireDistinct({ '--port': port, '--rpc-port': rpcPort, '--postgres-port': postgresPort })
   const logger = createLogger({
     level: (process.env.HOLDFAST_LOG_LEVEL as 'info' | undefined) ?? 'info',
     pretty: 'auto',
@@ -101,7 +103,7 @@ export async function dev(options: DevOptions): Promise<void> {
     shutdown.defer('daemon', daemon.close)
     void postgres.exited.then(ended('PostgreSQL'))
     void anvil.exited.then(ended('the chain'))
-    console.log(
+    print(
       welcome({
         url: daemon.url,
         rpcUrl: anvil.url,
@@ -113,6 +115,17 @@ export async function dev(options: DevOptions): Promise<void> {
   } catch (error) {
     await shutdown.run('failed to start')
     throw error
+  }
+}
+
+function requireDistinct(ports: Record<string, number | undefined>): void {
+  const flags = new Map<number, string>()
+  for (const [flag, port] of Object.entries(ports)) {
+    if (port === undefined) continue
+    const other = flags.get(port)
+    if (other !== undefined)
+      throw new HoldfastError('INVALID_CONFIG', `${other} and ${flag} are both ${port}; they must differ.`)
+    flags.set(port, flag)
   }
 }
 

@@ -2,11 +2,12 @@ import { loadConfig } from '../config/load.ts'
 import { HoldfastError } from '../core/errors.ts'
 import { examine } from '../doctor/examine.ts'
 import type { Finding } from '../doctor/verdict.ts'
+import { print } from './terminal.ts'
 
 /** Prints a line a check. Exit status: 0 when none failed, 1 otherwise. */
 export async function doctor(options: { json?: boolean }): Promise<void> {
   const findings = await findingsOf()
-  console.log(options.json ? JSON.stringify(findings, null, 2) : describe(findings))
+  print(options.json ? JSON.stringify(findings, null, 2) : describe(findings))
   // A check that was given up may still hold a socket.
   process.exit(findings.some(({ level }) => level === 'fail') ? 1 : 0)
 }

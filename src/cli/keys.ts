@@ -1,21 +1,22 @@
 import { HoldfastError } from '../core/errors.ts'
 import { createSource, listSources, revokeSource } from '../store/intake/sources.ts'
 import { withDatabase } from './database-url.ts'
+import { complain, print } from './terminal.ts'
 
 export async function createKey(name: string, options: { scope?: string[] }): Promise<void> {
   const { source, key } = await withDatabase(({ db }) =>
     createSource(db, { name, scopes: options.scope ?? ['ingest'] }),
   )
-  console.error(`Key of ${source.name} (${source.scopes.join(', ')}); it is shown only now:`)
-  console.log(key)
+  complain(`Key of ${source.name} (${source.scopes.join(', ')}); it is shown only now:`)
+  print(key)
 }
 
 export async function listKeys(): Promise<void> {
   const sources = await withDatabase(({ db }) => listSources(db))
-  if (sources.length === 0) console.log('No keys. Make one: holdfast keys create <name>')
+  if (sources.length === 0) print('No keys. Make one: holdfast keys create <name>')
   for (const { name, scopes, createdAt, revokedAt } of sources) {
     const state = revokedAt ? `revoked ${revokedAt.toISOString()}` : 'active'
-    console.log([name, scopes.join(','), `created ${createdAt.toISOString()}`, state].join('\t'))
+    print([name, scopes.join(','), `created ${createdAt.toISOString()}`, state].join('\t'))
   }
 }
 
@@ -26,5 +27,5 @@ export async function revokeKey(name: string): Promise<void> {
       'NOT_FOUND',
       `No active key is named ${JSON.stringify(name)}; see holdfast keys list.`,
     )
-  console.log(`Revoked ${name}; daemons refuse it within 5 seconds.`)
+  print(`Revoked ${name}; daemons refuse it within 5 seconds.`)
 }

@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises'
+import { statSync } from 'node:fs'
 import { SingleBar } from 'cli-progress'
 
 export type Progress = {
@@ -11,19 +11,19 @@ export type Progress = {
 }
 
 /**
- * Shows how far a push is, on a terminal and nowhere else: a bar where all sizes are known, a counter where standard
- * input is among the files.
+ * Shows how far a push is, on a terminal and nowhere else: a bar where the size of every file is known, else a counter,
+ * as for standard input and pipes.
  * @throws what `stat` throws for a file that is not there
  */
-export async function startProgress(
+export function startProgress(
   files: readonly string[],
   stream: NodeJS.WriteStream,
   print: (line: string) => void,
-): Promise<Progress> {
+): Progress {
   if (!stream.isTTY) return { read: () => undefined, accepted: () => undefined, print, stop: () => undefined }
-  const sized = !files.includes('-')
-  let total = 0
-  if (sized) for (const file of files) total += (await stat(file)).size
+  const sizes = files.map((file) => (file === '-' ? null : sizeOf(file)))
+  const sized = !sizes.includes(null)
+  const total = sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0)
   const bar = new SingleBar({
     format: sized
       ? '{bar} {percentage}% | {accepted} hashes stored | {eta_formatted} left'
@@ -41,4 +41,10 @@ export async function startProgress(
     },
     stop: () => bar.stop(),
   }
+}
+
+/** In octets; null for what is no regular file. */
+function sizeOf(file: string): number | null {
+  const found = statSync(file)
+  return found.isFile() ? found.size : null
 }

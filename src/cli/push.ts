@@ -1,52 +1,79 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { pipeline } from 'node:stream/promises'
-import { createHoldfastClient } from '../client/client.ts'
+import { createHoldfastClient, type PushResult } from '../client/client.ts'
+import { hashes } from '../core/counted.ts'
 import { HoldfastError } from '../core/errors.ts'
 import { apiKeyFrom } from './api-key.ts'
 import { type Progress, startProgress } from './progress.ts'
-import { unreadable } from './read-file.ts'
+import { requireReadable, unreadable } from './read-file.ts'
+import { print, shownFile } from './terminal.ts'
 
 type Options = { url: string; key?: string; records?: boolean; files?: boolean }
 
-/** Pushes what the files hold, or the files themselves; a terminal shows how far it is. */
+/**
+ * Pushes what the files hold, or the files themselves; a terminal shows how far it is. The hash of each document or
+ * record is printed once it is stored, so that it can be looked up later.
+ */
 export async function push(files: string[], options: Options): Promise<void> {
+  requireReadable(files)
   const client = createHoldfastClient({ url: options.url, ...apiKeyFrom(options) })
-  const progress = await startProgress(files, process.stderr, (line) => console.log(line)).catch(
-    (error: NodeJS.ErrnoException) => Promise.reject(unreadable(error.path ?? 'A file', error)),
-  )
-  let accepted = 0
-  let anchorBy: string | null = null
+  const progress = startProgress(files, process.stderr, print)
+  let done: PushResult = { accepted: 0, receivedAt: null, anchorBy: null }
   try {
     if (options.files) {
-      const result = await client.push(hashesOf(files, progress), {
-        onAccepted: (n) => progress.accepted(n),
-      })
-      accepted = result.accepted
-      anchorBy = result.anchorBy
+      const stored = printedWhenStored(progress)
+      done = await client.push(hashesOf(files, progress, stored.add), { onAccepted: stored.accepted })
     } else {
-      for (const file of files) {
-        const before = accepted
-        const result = await client
-          .pushNdjson(bytesOf(file, progress), {
-            lines: options.records ? 'records' : 'items',
-            onAccepted: (n) => progress.accepted(before + n),
-          })
-          .catch((error: unknown) => Promise.reject(inFile(file, before, error)))
-        accepted += result.accepted
-        anchorBy = result.anchorBy ?? anchorBy
-      }
+      for (const file of files) done = await pushLines(client, file, options, progress, done)
     }
   } finally {
     progress.stop()
   }
-  console.log(`${accepted} hashes stored${anchorBy ? `, to be anchored by ${anchorBy}` : ''}.`)
+  print(`${hashes(done.accepted)} stored${done.anchorBy ? `, to be anchored by ${done.anchorBy}` : ''}.`)
+}
+
+async function pushLines(
+  client: ReturnType<typeof createHoldfastClient>,
+  file: string,
+  options: Options,
+  progress: Progress,
+  before: PushResult,
+): Promise<PushResult> {
+  const stored = printedWhenStored(progress, before.accepted)
+  const result = await client
+    .pushNdjson(bytesOf(file, progress), {
+      lines: options.records ? 'records' : 'items',
+      ...(options.records && {
+        onHash: (hash, line) => stored.add(`${hexOf(hash)}  ${shownFile(file)}:${line}`),
+      }),
+      onAccepted: stored.accepted,
+    })
+    .catch((error: unknown) => Promise.reject(inFile(file, before.accepted, error)))
+  return {
+    ...result,
+    accepted: before.accepted + result.accepted,
+    anchorBy: result.anchorBy ?? before.anchorBy,
+  }
+}
+
+/** Holds each hash's line back until the daemon has acknowledged it. */
+function printedWhenStored(progress: Progress, before = 0) {
+  const waiting: string[] = []
+  let printed = 0
+  return {
+    add: (line: string) => void waiting.push(line),
+    accepted(count: number) {
+      for (const line of waiting.splice(0, count - printed)) progress.print(line)
+      printed = count
+      progress.accepted(before + count)
+    },
+  }
 }
 
 /** The error with the file it is in, and with what is stored of all files. */
 function inFile(file: string, before: number, error: unknown): unknown {
   if (!(error instanceof HoldfastError)) return error
-  const name = file === '-' ? 'standard input' : file
+  const name = file === '-' ? 'standard input' : shownFile(file)
   return new HoldfastError(
     error.code,
     error.message.includes(name) ? error.message : `${name}: ${error.message}`,
@@ -70,22 +97,21 @@ async function* bytesOf(file: string, progress: Progress): AsyncGenerator<Uint8A
   }
 }
 
-/** SHA-256 of each document, printed in the form of sha256sum so that the hash can be looked up later. */
-async function* hashesOf(files: readonly string[], progress: Progress): AsyncGenerator<Uint8Array> {
+/** SHA-256 of each document; `onHash` takes a line in the form of sha256sum. */
+async function* hashesOf(
+  files: readonly string[],
+  progress: Progress,
+  onHash: (line: string) => void,
+): AsyncGenerator<Uint8Array> {
   for (const file of files) {
     const hash = createHash('sha256')
-    try {
-      await pipeline(createReadStream(file), async (source) => {
-        for await (const piece of source) {
-          progress.read((piece as Uint8Array).length)
-          hash.update(piece as Uint8Array)
-        }
-      })
-    } catch (cause) {
-      throw unreadable(file, cause)
-    }
+    for await (const piece of bytesOf(file, progress)) hash.update(piece)
     const digest = hash.digest()
-    progress.print(`${digest.toString('hex')}  ${file}`)
+    onHash(`${hexOf(digest)}  ${shownFile(file)}`)
     yield digest
   }
+}
+
+function hexOf(hash: Uint8Array): string {
+  return Buffer.from(hash.buffer, hash.byteOffset, hash.length).toString('hex')
 }

@@ -1,32 +1,55 @@
 import { createHoldfastClient } from '../client/client.ts'
 import { HoldfastError } from '../core/errors.ts'
+import { parseHash, toHex } from '../core/hash.ts'
 import { apiKeyFrom } from './api-key.ts'
+import { complain, print } from './terminal.ts'
 
 type Options = { url: string; key?: string; wait?: string | true }
 
 const DEFAULT_WAIT_S = 300
+/** Nobody waits at a terminal for a daemon that is not there. */
+const ATTEMPTS = 3
+const TEMPORARY_FAILURE = 75
 
 /** Prints the receipt as JSON on standard output; anything else it says goes to standard error. */
-export async function fetchReceipt(hash: string, options: Options): Promise<void> {
-  const client = createHoldfastClient({ url: options.url, ...apiKeyFrom(options) })
-  if (options.wait !== undefined) {
-    const seconds = options.wait === true ? DEFAULT_WAIT_S : Number(options.wait)
-    if (!(seconds > 0)) throw new HoldfastError('INVALID_REQUEST', '--wait takes a number of seconds.')
-    console.log(JSON.stringify(await client.waitForReceipt(hash, { timeoutMs: seconds * 1000 }), null, 2))
+export async function fetchReceipt(argument: string | undefined, options: Options): Promise<void> {
+  const { text, waitSeconds } = whatToFetch(argument, options.wait)
+  const hash = toHex(parseHash(text))
+  const settings = { url: options.url, ...apiKeyFrom(options) }
+  if (waitSeconds !== null) {
+    complain(`Waiting for the receipt, up to ${waitSeconds} s.`)
+    const receipt = await createHoldfastClient(settings).waitForReceipt(hash, {
+      timeoutMs: waitSeconds * 1000,
+    })
+    print(JSON.stringify(receipt, null, 2))
     return
   }
-  const answer = await client.receipt(hash)
-  if (!answer)
-    throw new HoldfastError(
-      'UNKNOWN_RECORD',
-      `${hash} is unknown, or was received less than about a second ago.`,
-    )
+  const answer = await createHoldfastClient({ ...settings, attempts: ATTEMPTS }).receipt(hash)
+  if (!answer) throw new HoldfastError('UNKNOWN_RECORD', `${hash} is unknown to ${options.url}.`)
   if (answer.kind === 'receipt') {
-    console.log(JSON.stringify(answer.receipt, null, 2))
+    print(JSON.stringify(answer.receipt, null, 2))
     return
   }
-  console.error(
+  complain(
     `Not anchored yet: ${answer.status}, to be anchored by ${answer.anchorBy ?? 'no configured chain'}.`,
   )
-  process.exitCode = 75
+  process.exitCode = TEMPORARY_FAILURE
+}
+
+/** `--wait HASH` gives the hash where seconds may stand; it is meant as it reads. */
+function whatToFetch(
+  argument: string | undefined,
+  wait: string | true | undefined,
+): { text: string; waitSeconds: number | null } {
+  const isSeconds = typeof wait === 'string' && /^\d{1,9}(\.\d+)?$/.test(wait) && Number(wait) > 0
+  if (argument === undefined) {
+    if (typeof wait === 'string' && !isSeconds) return { text: wait, waitSeconds: DEFAULT_WAIT_S }
+    throw new HoldfastError('INVALID_REQUEST', 'Name the hash: holdfast receipt <hash>.')
+  }
+  if (typeof wait === 'string' && !isSeconds) {
+    const detail = `--wait takes a number of seconds, got ${JSON.stringify(wait)}.`
+    throw new HoldfastError('INVALID_REQUEST', detail)
+  }
+  const seconds = wait === true ? DEFAULT_WAIT_S : Number(wait)
+  return { text: argument, waitSeconds: wait === undefined ? null : seconds }
 }

@@ -1,5 +1,8 @@
+import { inspect } from 'node:util'
 import { HoldfastError as ClientError } from 'holdfast-client'
+import { hashes } from '../core/counted.ts'
 import { HoldfastError } from '../core/errors.ts'
+import { complain } from './terminal.ts'
 
 /** Exit statuses of sysexits.h; 1 and 2 are verdicts. */
 const USAGE = 64
@@ -24,13 +27,17 @@ const STATUSES: Record<string, number> = {
 /** Says on standard error what went wrong, where in the input, and returns the exit status. */
 export function reportError(error: unknown): number {
   if (!(error instanceof HoldfastError) && !(error instanceof ClientError)) {
-    console.error(error)
+    complain(inspect(error))
     return INTERNAL
   }
   const { index, line, accepted } = error.context
   const where = line !== undefined ? ` (line ${line})` : index !== undefined ? ` (item ${index})` : ''
-  console.error(`${error.code}${where}: ${error.message}`)
-  if (accepted !== undefined) console.error(`${accepted} hashes before it are stored.`)
+  complain(`${error.code}${where}: ${error.message}`)
+  if (accepted === 0) complain('Nothing was stored.')
+  else if (accepted !== undefined)
+    complain(`${hashes(accepted)} before it ${accepted === 1 ? 'is' : 'are'} stored.`)
+  if (error.code === 'UNREACHABLE')
+    complain('Start a daemon there with `holdfast serve` or `holdfast dev`, or name another with --url.')
   const status = STATUSES[error.code]
   if (status !== undefined) return status
   return error.kind === 'retry' ? TEMPORARY : error.kind === 'reject' ? DATA_ERROR : INTERNAL

@@ -1,7 +1,12 @@
 import { createHoldfastClient } from '../client/client.ts'
+import { counted, hashes } from '../core/counted.ts'
 import { apiKeyFrom } from './api-key.ts'
+import { print } from './terminal.ts'
 
 type Options = { url: string; key?: string; json?: boolean }
+
+/** Nobody waits at a terminal for a daemon that is not there. */
+const ATTEMPTS = 3
 
 /** The parts of `/v1/status` that fit a terminal. */
 type Status = {
@@ -26,14 +31,18 @@ type Status = {
 }
 
 export async function showStatus(options: Options): Promise<void> {
-  const answer = await createHoldfastClient({ url: options.url, ...apiKeyFrom(options) }).status()
-  console.log(options.json ? JSON.stringify(answer, null, 2) : describe(answer as unknown as Status))
+  const answer = await createHoldfastClient({
+    url: options.url,
+    attempts: ATTEMPTS,
+    ...apiKeyFrom(options),
+  }).status()
+  print(options.json ? JSON.stringify(answer, null, 2) : describe(answer as unknown as Status))
 }
 
 function describe({ intake, sealed, chains }: Status): string {
   const lines = [
-    `to seal   ${intake.waitingToSeal} hashes${intake.oldestReceivedAt ? `, the oldest from ${intake.oldestReceivedAt}` : ''}`,
-    `sealed    ${sealed.leaves} hashes in ${sealed.batches} batches`,
+    `to seal   ${hashes(intake.waitingToSeal)}${intake.oldestReceivedAt ? `, the oldest from ${intake.oldestReceivedAt}` : ''}`,
+    `sealed    ${hashes(sealed.leaves)} in ${batches(sealed.batches)}`,
   ]
   for (const chain of chains) {
     const { lastAnchor, inFlight, backlog } = chain
@@ -42,7 +51,7 @@ function describe({ intake, sealed, chains }: Status): string {
       `  balance   ${chain.balanceWei === null ? 'unknown' : `${Number(chain.balanceWei) / 1e18} ETH`}`,
     )
     lines.push(
-      `  waiting   ${backlog ? `${backlog.leaves} hashes in ${backlog.batches} batches` : 'unknown'}`,
+      `  waiting   ${backlog ? `${hashes(backlog.leaves)} in ${batches(backlog.batches)}` : 'unknown'}`,
     )
     if (inFlight) lines.push(`  in flight anchor ${inFlight.id}, ${inFlight.state}`)
     lines.push(
@@ -53,4 +62,8 @@ function describe({ intake, sealed, chains }: Status): string {
     if (chain.reason) lines.push(`  LATE      ${chain.reason}: ${chain.detail ?? ''}`)
   }
   return lines.join('\n')
+}
+
+function batches(count: number): string {
+  return counted(count, 'batch', 'batches')
 }

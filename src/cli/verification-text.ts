@@ -1,4 +1,5 @@
 import type { Check, Verification } from 'holdfast-client'
+import { visible } from './terminal.ts'
 
 const MARKS: Record<Check['state'], { text: string; colour: number }> = {
   passed: { text: '  ok  ', colour: 32 },
@@ -12,24 +13,26 @@ export function describeVerification(result: Verification, isTerminal: boolean):
   const paint = painter(isTerminal)
   const lines = result.checks.map(({ name, state, detail }) => {
     const { text, colour } = MARKS[state]
-    return `${paint(text, colour)} ${name}: ${detail}`
+    return `${paint(text, colour)} ${visible(`${name}: ${detail}`)}`
   })
   for (const { chainId, endpoints } of result.anchors) {
     for (const { name, outcome, detail } of endpoints) {
       if (outcome === 'unread')
-        lines.push(`${paint(MARKS.unread.text, MARKS.unread.colour)} ${chainId}, ${name}: ${detail}`)
+        lines.push(
+          `${paint(MARKS.unread.text, MARKS.unread.colour)} ${visible(`${chainId}, ${name}: ${detail}`)}`,
+        )
     }
   }
   if (result.stated.length > 0) {
     lines.push('', 'Stated by Holdfast, not proven by the chain:')
-    lines.push(...result.stated.map(({ field, value }) => `       ${field}: ${value}`))
+    lines.push(...result.stated.map(({ field, value }) => visible(`       ${field}: ${value}`)))
   }
   const colour = result.valid
     ? MARKS.passed.colour
     : result.conclusive
       ? MARKS.failed.colour
       : MARKS.unread.colour
-  return [...lines, '', paint(result.headline, colour)].join('\n')
+  return [...lines, '', paint(visible(result.headline), colour)].join('\n')
 }
 
 /** Colour on terminals only, and never against the reader's NO_COLOR. */

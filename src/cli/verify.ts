@@ -10,6 +10,7 @@ import { parseStrictJson } from '../core/canonical.ts'
 import { HoldfastError } from '../core/errors.ts'
 import { createSecondPathCheck } from '../verify/check-path.ts'
 import { readTextFile, unreadable } from './read-file.ts'
+import { print, printPainted } from './terminal.ts'
 import { describeVerification } from './verification-text.ts'
 
 type Options = {
@@ -41,9 +42,8 @@ export async function verify(receipt: string, options: Options): Promise<void> {
     alsoCheckPath: createSecondPathCheck(),
     ...(await subjectOf(options)),
   })
-  console.log(
-    options.json ? JSON.stringify(result, null, 2) : describeVerification(result, process.stdout.isTTY),
-  )
+  if (options.json) print(JSON.stringify(result, null, 2))
+  else printPainted(describeVerification(result, process.stdout.isTTY))
   process.exitCode = exitStatusOf(result)
 }
 

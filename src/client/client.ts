@@ -84,7 +84,10 @@ export type HoldfastClient = {
    */
   pushRecords(records: Iterable<unknown>, options?: PushOptions): Promise<PushResult & { hashes: Hex[] }>
   /** Pushes a line's hash a line, as they come; a bad line ends it with `context.line` and `context.accepted`. */
-  pushNdjson(source: TextSource, options?: PushOptions & { lines?: LineKind }): Promise<PushResult>
+  pushNdjson(
+    source: TextSource,
+    options?: PushOptions & { lines?: LineKind; onHash?: (hash: Uint8Array, line: number) => void },
+  ): Promise<PushResult>
   /** Where the record stands; null when it is unknown. */
   record(hash: HashInput, signal?: AbortSignal): Promise<RecordState | null>
   /** The receipt once an anchor is mined; null when the record is unknown. */
@@ -159,8 +162,8 @@ export function createHoldfastClient(settings: ClientSettings): HoldfastClient {
       return { ...(await pushSlices(slicesOf(Buffer.concat(hashes)), options)), hashes: hashes.map(toHex) }
     },
 
-    pushNdjson: (source, { lines = 'items', ...options } = {}) =>
-      pushSlices(slicesOfLines(source, lines), options),
+    pushNdjson: (source, { lines = 'items', onHash, ...options } = {}) =>
+      pushSlices(slicesOfLines(source, lines, onHash), options),
 
     async record(hash, signal) {
       const response = await orNull(
@@ -283,12 +286,18 @@ async function* slicesOfItems(
 }
 
 /** What came before a bad line is pushed first, so that `accepted` and `line` agree. */
-async function* slicesOfLines(source: TextSource, kind: LineKind): AsyncGenerator<Uint8Array> {
+async function* slicesOfLines(
+  source: TextSource,
+  kind: LineKind,
+  onHash: (hash: Uint8Array, line: number) => void = () => undefined,
+): AsyncGenerator<Uint8Array> {
   const slice = createSlice()
   let fault: unknown
   try {
     for await (const { line, text } of linesOf(source)) {
-      slice.add(hashOfLine(text, line, kind))
+      const hash = hashOfLine(text, line, kind)
+      onHash(hash, line)
+      slice.add(hash)
       if (slice.isFull()) yield slice.take()
     }
   } catch (error) {

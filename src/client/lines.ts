@@ -52,11 +52,21 @@ export function hashOfLine(text: string, line: number, kind: LineKind): Buffer {
     if (digits !== undefined) return Buffer.from(digits, 'hex')
   }
   try {
-    const value = parseStrictJson(text)
+    const value = kind === 'items' ? parseItem(text) : parseStrictJson(text)
     return kind === 'records' ? recordHash(value) : hashOfItem(value)
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error
     throw new HoldfastError(error.code, error.message, { ...error.context, line, cause: error })
+  }
+}
+
+/** Bare text is a hash or nothing: why it is no hash says more than why it is no JSON. */
+function parseItem(text: string): unknown {
+  try {
+    return parseStrictJson(text)
+  } catch (error) {
+    if (/^\s*["{[]/.test(text)) throw error
+    return text.trim()
   }
 }
 

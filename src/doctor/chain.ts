@@ -15,6 +15,7 @@ import { type Signer, signChecked } from '../anchor/signers/signer.ts'
 import { firstCall } from '../anchor/submit.ts'
 import type { Config } from '../config/schema.ts'
 import { readSigner } from '../config/secrets.ts'
+import { counted, hashes } from '../core/counted.ts'
 import { createDeadline } from '../core/cron.ts'
 import { noMetrics } from '../core/metrics.ts'
 import type { Clock, Logger } from '../core/ports.ts'
@@ -143,7 +144,7 @@ export function chainChecks(deps: {
     const dataFee = await orNull(dataFeeOf(ask, payload, { noDataFee: false }))
     const worst = BigInt(payload.gasLimit) * quote.offer.maxFeePerGas + (dataFee ?? 0n)
     const anchors = worst === 0n ? Infinity : Number(wei / worst)
-    const text = `${Number(wei) / 1e18} ETH, enough for ${anchors} anchors of ${payload.gasLimit} gas at most fees of today`
+    const text = `${Number(wei) / 1e18} ETH, enough for ${counted(anchors, 'anchor')} of ${payload.gasLimit} gas at most fees of today`
     const fund = `Send funds to ${address} on chain ${chainId}.`
     if (anchors < 1) return fail(text, fund)
     if (quote.overCap) {
@@ -186,7 +187,7 @@ export function chainChecks(deps: {
     if (oldestReceivedAt === null) return ok('nothing waits for an anchor')
     const by = createDeadline(chain)(oldestReceivedAt.getTime())
     const tick = by - chain.anchorWithinMs
-    const text = `${leaves} hashes in ${batches} batches wait, to be anchored by ${new Date(by).toISOString()}`
+    const text = `${hashes(leaves)} in ${counted(batches, 'batch', 'batches')} waiting, to be anchored by ${new Date(by).toISOString()}`
     const todo = 'See the lines of this chain’s lease, account and balance, and `holdfast anchors list`.'
     if (clock.now() > by) return fail(`${text}, which has passed`, todo)
     if (clock.now() > tick + TICK_GRACE_MS)

@@ -4,6 +4,7 @@
  */
 import type { Config } from '../config/schema.ts'
 import { secretsOf } from '../config/secrets.ts'
+import { hashes } from '../core/counted.ts'
 import { type Clock, systemClock } from '../core/ports.ts'
 import { type Database, openDatabase } from '../store/connection/database.ts'
 import { leaseHolder } from '../store/connection/leases.ts'
@@ -98,7 +99,7 @@ function databaseChecks(database: Database, config: Config, clock: Clock): Check
       async run() {
         const { leaves, oldestAgeMs } = await intakeBacklog(pool)
         const oldest = oldestAgeMs === null ? '' : `, the oldest for ${seconds(oldestAgeMs)}`
-        const text = `${leaves} hashes wait to be sealed${oldest}`
+        const text = `${hashes(leaves)} to be sealed${oldest}`
         const late = (oldestAgeMs ?? 0) - config.seal.maxAgeMs
         if (late < SEAL_WARN_MS) return ok(text)
         const todo = 'A running daemon seals within seconds: look at the sealing lease and at its log.'

@@ -1,4 +1,5 @@
 import type { ChainConfig } from '../core/chain-config.ts'
+import { counted } from '../core/counted.ts'
 import { nextRunAfter } from '../core/cron.ts'
 import type { Clock } from '../core/ports.ts'
 import { readAccount } from '../store/chain/accounts.ts'
@@ -39,7 +40,7 @@ export function lastTick(deps: {
     const { oldestReceivedAt } = backlog
     if (oldestReceivedAt === null || now <= next(oldestReceivedAt.getTime()) + GRACE_MS) return ok(text)
 
-    const left = `${due}; ${backlog.batches} batches wait since before the tick at ${instant(next(oldestReceivedAt.getTime()))}`
+    const left = `${due}; ${counted(backlog.batches, 'batch', 'batches')} left since before the tick at ${instant(next(oldestReceivedAt.getTime()))}`
     if ((await leaseHolder(pool, `anchor:${chainId}`)) === null) {
       return fail(
         `${left}, and no daemon is there to tick`,

@@ -16,7 +16,7 @@ afterEach(() => stage.close())
 
 async function anchors(...args: string[]): Promise<{ code: number | null; text: string }> {
   const env = {
-    DATABASE_URL: (stage.pool.options as { connectionString?: string }).connectionString!,
+    DATABASE_URL: stage.databaseUrl,
     HOLDFAST_CHAIN_ID: '31337',
     HOLDFAST_RPC_URL: stage.anvil.url,
     HOLDFAST_PRIVATE_KEY: PUBLISHER.privateKey,

@@ -83,11 +83,103 @@ describe('holdfast push', () => {
     const good = file('good.txt', `${hex(20)}\n${hex(21)}\n`)
     const bad = file('bad.txt', `${hex(22)}\nnonsense\n${hex(23)}\n`)
     const { code, stderr } = await holdfast(['push', good, bad])
-    expect(stderr).toMatch(/^INVALID_JSON \(line 2\): bad\.txt: .*\n3 hashes before it are stored\.\n$/)
+    expect(stderr).toMatch(/^INVALID_HASH \(line 2\): bad\.txt: .*\n3 hashes before it are stored\.\n$/)
     expect(code).toBe(65)
-    const missing = await holdfast(['push', good, 'missing.txt'])
-    expect(missing.code).toBe(66)
-    expect(missing.stderr).toMatch(/^NO_INPUT: missing\.txt cannot be read.*\n2 hashes before it/)
+  })
+
+  it.each([
+    [
+      'a line of sha256sum',
+      `${hex(1)}  a.pdf`,
+      'this is a line of sha256sum, whose first column is the hash.',
+    ],
+    ['a binary line of sha256sum', `${hex(1)} *a.pdf`, 'this is a line of sha256sum'],
+    ['short hex', hex(1).slice(2), 'A hash is 32 bytes (64 hex digits), got 62 digits.'],
+    ['long hex', `0x${hex(1)}00`, 'got 66 digits'],
+    ['words', 'invoice 7', 'Character "i" at position 0 is not a hex digit'],
+    ['a digit', 'a', 'got 1 digit.'],
+  ])('explains %s as the API does', async (_name, line, why) => {
+    const { code, stdout, stderr } = await holdfast(['push', '-'], { input: `${line}\n` })
+    expect(stderr).toContain(`INVALID_HASH (line 1): standard input: `)
+    expect(stderr).toContain(why)
+    expect(stderr).toContain('Nothing was stored.\n')
+    expect([code, stdout]).toEqual([65, ''])
+  })
+
+  it('says 1 hash of one', async () => {
+    expect((await holdfast(['push', '-'], { input: hex(60) })).stdout).toMatch(/^1 hash stored, /)
+    const bad = file('one-then-bad.txt', `${hex(61)}\nnonsense\n`)
+    expect((await holdfast(['push', bad])).stderr).toContain('\n1 hash before it is stored.\n')
+    expect((await holdfast(['push', file('empty.txt', '')])).stdout).toBe('0 hashes stored.\n')
+  })
+
+  it('prints the hash of each record of --records, with its place', async () => {
+    const records = file('placed.ndjson', '{"n":1}\n\n{"n":2}\n')
+    const { stdout } = await holdfast(['push', '--records', records, '-'], { input: '"third"' })
+    const hash = (record: unknown) => recordHash(record).toString('hex')
+    expect(stdout.split('\n').slice(0, 3)).toEqual([
+      `${hash({ n: 1 })}  placed.ndjson:1`,
+      `${hash({ n: 2 })}  placed.ndjson:3`,
+      `${hash('third')}  -:1`,
+    ])
+    expect(stdout).toMatch(/\n3 hashes stored, /)
+  })
+
+  it('hashes standard input as a document', async () => {
+    const { stdout } = await holdfast(['push', '--files', '-'], { input: 'streamed document' })
+    const expected = createHash('sha256').update('streamed document').digest('hex')
+    expect(stdout).toMatch(new RegExp(`^${expected}  -\\n1 hash stored, `))
+  })
+
+  it.each([
+    ['a missing file', ['fine.pdf', 'missing.pdf'], 66, 'missing.pdf cannot be read: there is no such file.'],
+    ['a folder', ['fine.pdf', '.'], 66, '. cannot be read: it is a directory; name the files in it.'],
+    ['standard input twice', ['fine.pdf', '-', '-'], 64, 'Standard input (-) can be read once'],
+  ])('does nothing at all when there is %s among the files', async (_name, names, status, why) => {
+    file('fine.pdf', `fine for ${status} ${why}`)
+    for (const flags of [['--files'], ['--records'], []]) {
+      const { code, stdout, stderr } = await holdfast(['push', ...flags, ...names])
+      expect([code, stdout]).toEqual([status, ''])
+      expect(stderr).toContain(why)
+    }
+    const content = createHash('sha256').update(`fine for ${status} ${why}`).digest()
+    expect(await client.record(content)).toBeNull()
+  })
+
+  it('prints no hash that the daemon did not store', async () => {
+    const full = await startLittleServer(() => ({
+      status: 413,
+      json: { code: 'PAYLOAD_TOO_LARGE', detail: 'no' },
+    }))
+    try {
+      const name = file('refused.pdf', 'refused')
+      const { code, stdout } = await holdfast(['push', '--files', name], { env: { HOLDFAST_URL: full.url } })
+      expect([code, stdout]).toEqual([65, ''])
+    } finally {
+      await full.close()
+    }
+  })
+
+  it('refuses flags that contradict each other', async () => {
+    const { code, stderr } = await holdfast(['push', '--records', '--files', 'a.txt'])
+    expect([code, stderr]).toEqual([
+      64,
+      expect.stringMatching(/'--(records|files)' cannot be used with option/),
+    ])
+  })
+
+  it('escapes what a terminal would obey in file names', async () => {
+    const name = file('in\u001b[31mvoice\n\u202e7.pdf', 'hostile name')
+    const shown = 'in\\u001b[31mvoice\\n\\u202e7.pdf'
+    expect((await holdfast(['push', '--files', name])).stdout.split('\n')[0]).toMatch(
+      new RegExp(`^[0-9a-f]{64}  ${shown.replaceAll(/[\\[]/g, '\\$&')}$`),
+    )
+    const bad = await holdfast(['push', name])
+    expect(bad.stderr).toContain(`INVALID_HASH (line 1): ${shown}: `)
+    const missing = await holdfast(['push', `${name}x`])
+    expect(missing.stderr).toContain(`${shown}x cannot be read`)
+    for (const text of [bad.stderr, missing.stderr])
+      expect(text).toBe(text.replaceAll(/\p{Cc}(?<!\n)|\p{Bidi_Control}/gu, ''))
   })
 
   it('lends the key that `holdfast dev` left to a daemon on this machine only', async () => {
@@ -135,6 +227,41 @@ describe('holdfast receipt, verify and status', { timeout: 60_000 }, () => {
     expect(JSON.parse((await holdfast(['status', '--json'])).stdout)).toMatchObject({
       chains: [{ chainId: 'eip155:31337' }],
     })
+  })
+
+  it('wait for the receipt of a hash, wherever --wait stands', async () => {
+    await client.push(digest(41))
+    for (const args of [
+      ['--wait', hex(41)],
+      ['--wait', '30', hex(41)],
+      ['--wait=30', hex(41)],
+      [hex(41), '--wait'],
+    ]) {
+      const { code, stdout, stderr } = await holdfast(['receipt', ...args])
+      expect(JSON.parse(stdout)).toMatchObject({ format: 'holdfast-receipt/1', hash: `0x${hex(41)}` })
+      expect([code, stderr]).toEqual([
+        0,
+        expect.stringMatching(/^Waiting for the receipt, up to (30|300) s\.\n$/),
+      ])
+    }
+    for (const [args, status] of [
+      [['--wait', 'soon', hex(41)], 64],
+      [['--wait', '0', hex(41)], 64],
+      [['--wait', '60'], 64],
+      [['--wait'], 64],
+      [[], 64],
+      [['--wait', hex(41).slice(1)], 65],
+    ] as const) {
+      expect((await holdfast(['receipt', ...args])).code).toBe(status)
+    }
+  })
+
+  it('say that no daemon is there, and how to reach another', async () => {
+    for (const command of [['status'], ['receipt', hex(1)]]) {
+      const { code, stderr } = await holdfast(command, { env: { HOLDFAST_URL: 'http://127.0.0.1:1' } })
+      expect(stderr).toMatch(/^UNREACHABLE: No answer from http:\/\/127\.0\.0\.1:1: .*\nStart a daemon there/)
+      expect(code).toBe(75)
+    }
   })
 
   it('say that a hash is unknown', async () => {
@@ -191,7 +318,7 @@ describe('commands on a database that is away', () => {
       /^INVALID_CONFIG: The database .* refuses: password authentication failed.*\n$/,
     )
     expect(refused.stderr).not.toContain('mistyped')
-    expect(refused.code).toBe(1)
+    expect(refused.code).toBe(78)
 
     const empty = new URL(served.database.url)
     empty.pathname = '/template1'
@@ -205,7 +332,7 @@ describe('commands on a database that is away', () => {
       expect(stderr).toMatch(
         /^INVALID_CONFIG: The database template1 .* is not migrated .*`holdfast migrate`.*\n$/,
       )
-      expect(code).toBe(1)
+      expect(code).toBe(78)
     }
   })
 })

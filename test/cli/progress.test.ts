@@ -30,10 +30,10 @@ function screen(isTTY: boolean) {
 }
 
 describe('the progress of a push', () => {
-  it('is a bar by the size of the files, above which lines of the result are printed', async () => {
+  it('is a bar by the size of the files, above which lines of the result are printed', () => {
     const { stream, shown } = screen(true)
     const printed: string[] = []
-    const progress = await startProgress([file], stream, (line) => printed.push(line))
+    const progress = startProgress([file], stream, (line) => printed.push(line))
     progress.read(50)
     progress.print('a hash')
     progress.accepted(7)
@@ -43,9 +43,9 @@ describe('the progress of a push', () => {
     expect(printed).toEqual(['a hash'])
   })
 
-  it('is a counter where standard input is among them', async () => {
+  it('is a counter where standard input is among them', () => {
     const { stream, shown } = screen(true)
-    const progress = await startProgress([file, '-'], stream, () => {})
+    const progress = startProgress([file, '-'], stream, () => {})
     progress.read(50)
     progress.accepted(7)
     progress.stop()
@@ -53,9 +53,9 @@ describe('the progress of a push', () => {
     expect(shown()).not.toContain('%')
   })
 
-  it('is nothing where there is no terminal', async () => {
+  it('is nothing where there is no terminal', () => {
     const { stream, shown } = screen(false)
-    const progress = await startProgress([file], stream, () => {})
+    const progress = startProgress([file], stream, () => {})
     progress.read(50)
     progress.accepted(7)
     progress.stop()
