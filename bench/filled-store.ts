@@ -5,6 +5,7 @@ import { listRuns } from '../src/store/index/leaf-runs.ts'
 import { appendIntake } from '../src/store/intake/intake.ts'
 import { note } from './figure.ts'
 import { type HashSource, hashSource } from './hashes.ts'
+import { databaseBytes, tableSizes, watchSize } from './size-watch.ts'
 import { openStage, type RunningDaemon, type Stage, untilSealed, untilTrue } from './stage.ts'
 
 export type FilledStore = {
@@ -13,17 +14,18 @@ export type FilledStore = {
   /** Records in it. */
   n: number
   hashes: HashSource
-  /** Bytes of the database before the first record, and when all was sealed, merged and anchored. */
+  /** Bytes of the database before the first record, at its largest, and when the daemon had nothing left to do. */
   bytesBefore: number
-  bytesAfter: number
+  bytesPeak: number
+  bytesIdle: number
   sealing: SealingRun
 }
 
 export type SealingRun = {
   /** From the daemon's start until the last batch was committed. */
   seconds: number
-  /** Records a second of every full batch, in order. */
-  batchRates: number[]
+  /** Records a second of each tenth of the records, in order. */
+  tenthRates: number[]
   /** From then until the last merge was committed. */
   mergeSeconds: number
   /** Resident memory that the daemon's peak adds to what it has when it is idle, in bytes. */
@@ -32,6 +34,7 @@ export type SealingRun = {
 }
 
 const CHUNK = 10_000
+const SETTLED_MS = 10_000
 /** More than is written until everything is sealed and merged. */
 const WAL_BYTES = 4 * 2 ** 30
 /** An open anchor is looked at as often as by default: each look takes its share of the event loop. */
@@ -53,7 +56,8 @@ export async function fillStore({ quick }: { quick: boolean }): Promise<FilledSt
   const n = quick ? 1_000_000 : 10_000_000
   const stage = await openStage({ walBytes: WAL_BYTES })
   try {
-    const bytesBefore = await databaseBytes(stage)
+    const bytesBefore = await databaseBytes(stage.pool)
+    const sizes = watchSize(stage.pool)
     const hashes = hashSource(CHUNK, 16)
     note(`  ${n} hashes into intake`)
     await preload(stage, hashes, n)
@@ -73,22 +77,25 @@ export async function fillStore({ quick }: { quick: boolean }): Promise<FilledSt
     await untilMerged(stage)
     const mergeSeconds = (performance.now() - mergingFrom) / 1000
     const peakMemory = daemon.peakMemory()
-    const batchRates = await ratesOfBatches(stage, startedAt)
+    const tenthRates = await ratesOfTenths(stage, startedAt)
     note(
       `  sealed in ${seconds.toFixed(1)} s, merged ${mergeSeconds.toFixed(1)} s later, peak ${mb(peakMemory)}`,
     )
-    note(`  records/s of each batch: ${batchRates.map((rate) => Math.round(rate / 1000)).join(' ')} k`)
+    note(`  records/s of each tenth: ${tenthRates.map((rate) => Math.round(rate / 1000)).join(' ')} k`)
     await daemon.tick()
     const mined = async () =>
       (await stage.pool.query("select 1 from anchor where state in ('mined', 'finalized')")).rowCount! > 0
     await untilTrue('the anchor to be mined', mined)
+    const bytesIdle = await idleBytes(stage.pool)
+    sizes.stop()
+    note(`  at its largest: ${sizes.peak().tables}`)
+    note(`  idle: ${await tableSizes(stage.pool)}`)
     await stage.pool.query('vacuum')
     // Or it would be written out during whatever is measured next.
     await stage.pool.query('checkpoint')
-    await noteTables(stage.pool)
-    const bytesAfter = await databaseBytes(stage)
-    const sealing = { seconds, batchRates, mergeSeconds, peakMemory, addedMemory: peakMemory - idle }
-    return { stage, daemon, n, hashes, bytesBefore, bytesAfter, sealing }
+    const bytesPeak = sizes.peak().bytes
+    const sealing = { seconds, tenthRates, mergeSeconds, peakMemory, addedMemory: peakMemory - idle }
+    return { stage, daemon, n, hashes, bytesBefore, bytesPeak, bytesIdle, sealing }
   } catch (error) {
     await stage.close()
     throw error
@@ -132,30 +139,37 @@ export async function untilMerged(stage: Stage): Promise<void> {
   )
 }
 
-/** The largest tables, for the reader. */
-export async function noteTables(pool: Pool): Promise<void> {
-  const { rows } = await pool.query<{ name: string; kb: number }>(
-    `select relname as name, round(pg_total_relation_size(oid) / 1024.0)::int as kb
-     from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace
-     order by pg_total_relation_size(oid) desc limit 7`,
+/** Bytes of the database once it has not changed for ten seconds, by the daemon's own upkeep alone. */
+export async function idleBytes(pool: Pool): Promise<number> {
+  let bytes = await databaseBytes(pool)
+  let since = performance.now()
+  await untilTrue(
+    'the size of the database to settle',
+    async () => {
+      const now = await databaseBytes(pool)
+      if (now !== bytes) since = performance.now()
+      bytes = now
+      return performance.now() - since > SETTLED_MS
+    },
+    { everyMs: 500 },
   )
-  note(`  ${rows.map(({ name, kb }) => `${name} ${kb} kB`).join(' · ')}`)
+  return bytes
 }
 
-export async function databaseBytes(stage: Stage): Promise<number> {
-  const { rows } = await stage.pool.query<{ bytes: number }>(
-    'select pg_database_size(current_database()) as bytes',
-  )
-  return Number(rows[0]!.bytes)
-}
-
-async function ratesOfBatches(stage: Stage, startedAtMs: number): Promise<number[]> {
+async function ratesOfTenths(stage: Stage, startedAtMs: number): Promise<number[]> {
   const { rows } = await stage.pool.query<{ leaves: number; ms: number }>(
     'select leaf_count as leaves, (extract(epoch from sealed_at) * 1000)::float8 as ms from batch order by id',
   )
-  const full = rows[0]!.leaves
-  return rows
-    .map(({ leaves, ms }, i) => ({ leaves, seconds: (ms - (rows[i - 1]?.ms ?? startedAtMs)) / 1000 }))
-    .filter(({ leaves }) => leaves >= full * 0.95)
-    .map(({ leaves, seconds }) => leaves / seconds)
+  const total = rows.reduce((sum, { leaves }) => sum + leaves, 0)
+  const rates: number[] = []
+  let leaves = 0
+  let fromMs = startedAtMs
+  for (const batch of rows) {
+    leaves += batch.leaves
+    if (leaves < total / 10) continue
+    rates.push((leaves * 1000) / (batch.ms - fromMs))
+    leaves = 0
+    fromMs = batch.ms
+  }
+  return rates
 }

@@ -4,7 +4,8 @@
  */
 
 import { leafOf } from '../src/merkle/path.ts'
-import { mergeRuns, runsToMerge } from '../src/seal/merge-runs.ts'
+import { mergeStep } from '../src/seal/merge-runs.ts'
+import { createPace } from '../src/seal/pace.ts'
 import { sealBatch } from '../src/seal/seal-batch.ts'
 import { acquireLease } from '../src/store/connection/leases.ts'
 import { findEarliestLeaves } from '../src/store/index/find-leaves.ts'
@@ -34,17 +35,17 @@ for (const fanOut of [2, 4, 8, 16]) {
     let mergeSeconds = 0
     let merged = 0
     let most = 0
+    const pace = createPace()
     for (const chunk of chunks) {
       const start = performance.now()
       await sealBatch({ reader, writer, lease, chunks: [chunk] })
       sealSeconds += (performance.now() - start) / 1000
       const mergeStart = performance.now()
       for (;;) {
-        const all = await listRuns(pool)
-        most = Math.max(most, all.length)
-        const runs = runsToMerge(all, fanOut)
-        if (!runs) break
-        merged += (await mergeRuns({ reader, writer, lease, runs })).entryCount
+        most = Math.max(most, (await listRuns(pool)).length)
+        const step = await mergeStep({ reader, writer, lease, fanOut, pace })
+        if (step === null) break
+        merged += step.entries
       }
       mergeSeconds += (performance.now() - mergeStart) / 1000
     }

@@ -1,131 +1,200 @@
 /**
- * In: several sorted runs of the leaf index. Out: one run with all their entries, in one transaction, so that a
- * look-up sees either the old runs or the new one. Streams: memory is a few pages a run. Killed anywhere before
- * COMMIT, the old runs stand.
+ * In: several sorted runs of the leaf index. Out: one run with all their entries. Goes by steps of some megabytes, each a
+ * transaction that moves the least entries of all inputs to the end of the new run: an entry is in one run at any instant,
+ * and space is needed for a step, not for a copy of everything. Killed anywhere, the next step goes on from there.
  */
-import { HoldfastError } from '../core/errors.ts'
 import { type CopyMemory, createCopyMemory } from '../store/connection/copy-out.ts'
 import type { Connection } from '../store/connection/database.ts'
-import { type Lease, requireLease } from '../store/connection/leases.ts'
+import { enterLease, type Lease, requireLease } from '../store/connection/leases.ts'
 import { ENTRY_BYTES } from '../store/index/leaf-index.ts'
-import { deleteRuns, openRun, type RunInfo, readPages } from '../store/index/leaf-runs.ts'
-import { createPace, SLICE_BYTES } from './pace.ts'
+import {
+  addToRun,
+  createRun,
+  deletePages,
+  deleteRun,
+  listRuns,
+  markMerging,
+  openPages,
+  type RunInfo,
+  readFirstPages,
+} from '../store/index/leaf-runs.ts'
+import { type Pace, SLICE_BYTES } from './pace.ts'
 
-/** A megabyte each: every read and every write is a turn of an event loop that sealing shares. */
-const PAGES_A_READ = 256
+/** Pages of 4 KB that a step reads, of all inputs together. */
+const STEP_PAGES = 2_048
+/** Every write is a turn of an event loop that sealing shares. */
 const WRITE_BYTES = 2 ** 20
 
-/**
- * The runs to merge next: the oldest `fanOut` of the lowest tier that holds as many; null when there is nothing to
- * do. Size-tiered, so every entry is rewritten once a tier and the number of runs grows with the logarithm of the
- * number of batches. The oldest, so that a tier stays older than the ones below it, as look-ups need it.
- */
-export function runsToMerge(runs: readonly RunInfo[], fanOut: number): RunInfo[] | null {
-  const tiers = new Map<number, RunInfo[]>()
-  for (const run of runs) {
-    const tier = tiers.get(run.tier)
-    if (tier) tier.push(run)
-    else tiers.set(run.tier, [run])
-  }
-  const full = [...tiers.entries()].filter(([, tier]) => tier.length >= fanOut).sort(([a], [b]) => a - b)[0]
-  return full ? full[1].slice(0, fanOut) : null
-}
+/** A merge that is under way (`into` is its new run), or to be begun. */
+export type Merge = { into: number | null; inputs: RunInfo[] }
 
 /**
- * Merges the runs into one of the next tier.
- * @param reader a connection outside the transaction; runs never change, and COPY occupies the writer
- * @param writer after an error discard it, which rolls the transaction back
- * @throws HoldfastError LEASE_LOST when the lease's epoch has passed, SHUTTING_DOWN; nothing was written then
+ * What to merge next: in the lowest tier where a merge is under way or `fanOut` runs wait, that merge or the oldest
+ * `fanOut`; null when there is nothing to do. Size-tiered, so every entry is rewritten once a tier and the number of runs
+ * grows with the logarithm of the number of batches. The oldest, so that a tier stays older than the ones below it, as
+ * look-ups need it; the lowest tier, so that a large merge keeps no small one waiting.
  */
-export async function mergeRuns(deps: {
+export function nextMerge(runs: readonly RunInfo[], fanOut: number): Merge | null {
+  const growing = new Set(runs.map(({ mergingInto }) => mergingInto))
+  const tiers = [...new Set(runs.map(({ tier }) => tier))].sort((a, b) => a - b)
+  for (const tier of tiers) {
+    const own = runs.filter((run) => run.tier === tier)
+    const moving = own.filter(({ mergingInto }) => mergingInto !== null)
+    if (moving.length > 0) return { into: moving[0]!.mergingInto, inputs: moving }
+    const complete = own.filter(({ id }) => !growing.has(id))
+    if (complete.length >= fanOut) return { into: null, inputs: complete.slice(0, fanOut) }
+  }
+  return null
+}
+
+/** What a step moved, how many runs it emptied, and how many entries all runs hold. */
+export type MergeStep = { entries: number; runs: number; liveEntries: number }
+
+/**
+ * One step of the next merge; null when there is nothing to merge.
+ * @param reader a connection outside the transaction
+ * @param writer after an error discard it, which rolls the step back
+ * @throws HoldfastError LEASE_LOST when the lease's epoch has passed; nothing was written then
+ */
+export async function mergeStep(deps: {
   reader: Connection
   writer: Connection
   lease: Lease
-  runs: readonly RunInfo[]
-  /** Asked every few thousand entries; true gives the merge up. */
-  stopped?: () => boolean
+  fanOut: number
+  pace: Pace
+  /** Default: {@link STEP_PAGES}. */
+  stepPages?: number
   faultPoint?: (name: string) => Promise<void> | void
-}): Promise<{ id: number; entryCount: number }> {
-  const { reader, writer, lease, runs } = deps
-  await writer.query('begin')
-  const tier = Math.max(...runs.map((run) => run.tier)) + 1
-  const merged = await openRun(writer, tier, WRITE_BYTES)
-  const cursors: Cursor[] = []
+}): Promise<MergeStep | null> {
+  const { reader, writer, lease } = deps
+  const runs = await listRuns(reader)
+  const merge = nextMerge(runs, deps.fanOut)
+  if (merge === null) return null
+  const { inputs } = merge
+  const limit = Math.max(1, Math.floor((deps.stepPages ?? STEP_PAGES) / inputs.length))
   const memory = createCopyMemory()
-  for (const run of runs) cursors.push(await openCursor(reader, run.id, memory))
-  const paced = createPace()
-  for await (const slice of mergeSorted(cursors)) {
-    if (deps.stopped?.())
-      throw new HoldfastError('SHUTTING_DOWN', 'The merge is given up; the old runs stand.')
-    await merged.append(slice)
-    await paced(slice.length)
+  const cursors: Cursor[] = []
+  for (const input of inputs) cursors.push(await openCursor(reader, input, limit, memory))
+
+  await writer.query('begin')
+  await enterLease(writer, lease)
+  const into = merge.into ?? (await createRun(writer, Math.max(...inputs.map(({ tier }) => tier)) + 1))
+  const pages = openPages(writer, into, WRITE_BYTES)
+  for (const slice of mergeSorted(cursors)) {
+    await pages.append(slice)
+    await deps.pace(slice.length)
   }
-  const result = await merged.finish()
-  const expected = runs.reduce((sum, run) => sum + run.entryCount, 0)
-  if (result.entryCount !== expected) {
-    throw new Error(`merging gave ${result.entryCount} entries instead of ${expected}`)
+  for (const cursor of cursors) {
+    const rest = restOfPage(cursor)
+    if (rest.length > 0) await pages.page(cursor.run.id, rest)
   }
-  // Only now: the lease's row stays locked until the commit, and sealing must be able to renew it meanwhile.
+  const written = await pages.finish()
+  // Only now: while the lease's row is held, the lease cannot be renewed.
   await requireLease(writer, lease)
-  await deleteRuns(
-    writer,
-    runs.map((run) => run.id),
-  )
+  await addToRun(writer, into, written)
+  const taken = cursors.reduce((sum, { at }) => sum + at / ENTRY_BYTES, 0)
+  if (taken !== written.entryCount)
+    throw new Error(`merging took ${taken} entries and wrote ${written.entryCount}`)
+  const emptied = await takeFrom(writer, cursors)
+  if (merge.into === null && emptied < inputs.length) {
+    const left = cursors.filter((cursor) => !isEmpty(cursor)).map(({ run }) => run.id)
+    await markMerging(writer, left, into)
+  }
   await deps.faultPoint?.('merge-before-commit')
   await writer.query('commit')
-  return result
+  const liveEntries = runs.reduce((sum, run) => sum + run.entryCount, 0)
+  return { entries: taken, runs: emptied, liveEntries }
 }
 
-/** A run being read: the entry it stands at, as four numbers, and the pages it holds. */
+/** Removes what was taken from the inputs. @returns how many of them are empty, and gone */
+async function takeFrom(writer: Connection, cursors: readonly Cursor[]): Promise<number> {
+  let emptied = 0
+  for (const cursor of cursors) {
+    if (cursor.at === 0) continue
+    const { run } = cursor
+    const last = cursor.pageStarts.findLastIndex((start) => start < cursor.at)
+    const start = cursor.pageStarts[last]!
+    const deleted = await deletePages(writer, run.id, cursor.entries.subarray(start, start + ENTRY_BYTES))
+    if (deleted !== last + 1)
+      throw new Error(`run ${run.id}: removed ${deleted} pages instead of ${last + 1}`)
+    const kept = restOfPage(cursor).length > 0 ? 1 : 0
+    await addToRun(writer, run.id, { entryCount: -cursor.at / ENTRY_BYTES, pageCount: kept - deleted })
+    if (!isEmpty(cursor)) continue
+    await deleteRun(writer, run.id)
+    emptied++
+  }
+  return emptied
+}
+
+/** The front of a run: the pages that were read, and the entry it stands at, as four numbers. */
 type Cursor = {
+  run: RunInfo
   entries: Buffer
+  /** Where in `entries` each page begins. */
+  pageStarts: number[]
+  /** The run has pages beyond these. */
+  more: boolean
   /** The same bytes as 32-bit words: moving an entry as four of them makes a merge 2.5 times as fast as Buffer.copy. */
   words: Int32Array
   at: number
   /** The key's halves at `at`, kept beside the bytes because they are compared far more often than they change. */
   upper: number
   lower: number
-  /** Moves past the last entry held; false at the end of the run. */
-  refill(): Promise<boolean>
+}
+
+function isEmpty({ at, entries, more }: Cursor): boolean {
+  return at === entries.length && !more
 }
 
 /** @param memory for what is read, only until it stands in the cursor: all cursors may share it */
-async function openCursor(reader: Connection, runId: number, memory: CopyMemory): Promise<Cursor> {
-  let after: Buffer | null = null
-  let held = Buffer.alloc(0)
+async function openCursor(
+  reader: Connection,
+  run: RunInfo,
+  limit: number,
+  memory: CopyMemory,
+): Promise<Cursor> {
+  const pages = await readFirstPages(reader, run.id, limit, memory)
+  if (pages.length === 0) throw new Error(`run ${run.id} has no page`)
+  const entries = Buffer.allocUnsafeSlow(pages.reduce((sum, page) => sum + page.length, 0))
+  const pageStarts: number[] = []
+  let used = 0
+  for (const page of pages) {
+    pageStarts.push(used)
+    used += page.copy(entries, used)
+  }
+  const more = pages.length < run.pageCount
   const cursor: Cursor = {
-    entries: Buffer.alloc(0),
-    words: new Int32Array(0),
+    run,
+    entries,
+    pageStarts,
+    more,
+    words: wordsOf(entries),
     at: 0,
     upper: 0,
     lower: 0,
-    async refill() {
-      const pages = await readPages(reader, runId, after, PAGES_A_READ, memory)
-      const last = pages.at(-1)
-      if (!last) return false
-      after = Buffer.from(last.firstEntry)
-      const bytes = pages.reduce((sum, { entries }) => sum + entries.length, 0)
-      if (bytes > held.length) held = Buffer.allocUnsafeSlow(bytes)
-      let used = 0
-      for (const { entries } of pages) used += entries.copy(held, used)
-      cursor.entries = held.subarray(0, used)
-      cursor.words = wordsOf(cursor.entries)
-      moveTo(cursor, 0)
-      return true
-    },
   }
-  if (!(await cursor.refill())) throw new Error(`run ${runId} has no page`)
+  moveTo(cursor, 0)
   return cursor
 }
 
 function moveTo(cursor: Cursor, at: number): void {
   cursor.at = at
+  if (at === cursor.entries.length) return
   cursor.upper = cursor.entries.readUInt32BE(at)
   cursor.lower = cursor.entries.readUInt32BE(at + 4)
 }
 
-/** All entries of the cursors in order; each slice is valid until the next is asked for. */
-async function* mergeSorted(cursors: Cursor[]): AsyncGenerator<Uint8Array> {
+/** What is left of the page that was taken from last; empty when pages were taken whole. */
+function restOfPage({ at, entries, pageStarts }: Cursor): Buffer {
+  const next = pageStarts.findIndex((start) => start >= at)
+  return entries.subarray(at, next < 0 ? entries.length : pageStarts[next])
+}
+
+/**
+ * Moves the cursors on, and gives their entries in order, until one of them does not know its next entry. Each slice is
+ * valid until the next is asked for.
+ */
+function* mergeSorted(cursors: readonly Cursor[]): Generator<Uint8Array> {
   const open = [...cursors]
   const slice = Buffer.allocUnsafe(SLICE_BYTES)
   const words = wordsOf(slice)
@@ -139,13 +208,14 @@ async function* mergeSorted(cursors: Cursor[]): AsyncGenerator<Uint8Array> {
     words[used + 2] = least.words[from + 2]!
     words[used + 3] = least.words[from + 3]!
     used += ENTRY_BYTES / 4
+    moveTo(least, least.at + ENTRY_BYTES)
     if (used === words.length) {
       yield slice
       used = 0
     }
-    const next = least.at + ENTRY_BYTES
-    if (next < least.entries.length) moveTo(least, next)
-    else if (!(await least.refill())) open.splice(open.indexOf(least), 1)
+    if (least.at < least.entries.length) continue
+    if (least.more) break
+    open.splice(open.indexOf(least), 1)
   }
   if (used > 0) yield slice.subarray(0, used * 4)
 }

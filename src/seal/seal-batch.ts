@@ -8,7 +8,7 @@ import { createCopyMemory } from '../store/connection/copy-out.ts'
 import type { Connection } from '../store/connection/database.ts'
 import { enterLease, type Lease, requireLease } from '../store/connection/leases.ts'
 import { ENTRY_BYTES } from '../store/index/leaf-index.ts'
-import { openRun } from '../store/index/leaf-runs.ts'
+import { addToRun, createRun, openPages } from '../store/index/leaf-runs.ts'
 import { deleteChunks, readChunkHashes } from '../store/intake/intake.ts'
 import type { PendingChunk } from '../store/intake/pending.ts'
 import { copyArrivals, insertBatch, nextBatch, openTiles } from '../store/sealed/batches.ts'
@@ -52,14 +52,15 @@ export async function sealBatch(deps: SealBatchDeps): Promise<Sealed> {
   const entries = createEntrySorter(deps.chunks.reduce((sum, chunk) => sum + chunk.leafCount, 0))
   const { root, leafCount, chunks } = await writeTiles(deps, id, entries.add, onProgress)
   await deps.faultPoint?.('seal-tiles-written')
-  const run = await openRun(writer, 0)
+  const runId = await createRun(writer, 0)
+  const pages = openPages(writer, runId)
   const paced = createPace()
   for (const slice of entries.sorted(id, SLICE_BYTES / ENTRY_BYTES)) {
-    await run.append(slice)
+    await pages.append(slice)
     await paced(slice.length)
     onProgress()
   }
-  await run.finish()
+  await addToRun(writer, runId, await pages.finish())
   onProgress()
 
   await copyArrivals(writer, id, chunks)

@@ -88,6 +88,7 @@ export function startSealLoop(deps: {
     pool,
     mergeFanOut: options.mergeFanOut,
     holds: keeper.holds,
+    isSealing: () => batch !== undefined,
     logger,
     onFailure: (error) => deps.onFailure?.(error),
     ...faultPoint,
@@ -106,7 +107,10 @@ export function startSealLoop(deps: {
     const pending = await readPending(pool, { limit: LOOK_CHUNKS, fromSource })
     fromSource = pending.nextSource
     const oldest = pending.chunks[0]
-    if (oldest === undefined) return false
+    if (oldest === undefined) {
+      upkeep.whileIdle(lease)
+      return false
+    }
     const leaves = pending.chunks.reduce((sum, chunk) => sum + chunk.leafCount, 0)
     const full = leaves >= options.maxLeaves || !pending.complete
     // Negative after the database's clock was set back: the true age is then unknown.

@@ -6,21 +6,34 @@ import type { Logger } from '../core/ports.ts'
 import type { Pool } from '../store/connection/database.ts'
 import type { Lease } from '../store/connection/leases.ts'
 import { withPair } from '../store/connection/pair.ts'
-import { listRuns, reclaimPages } from '../store/index/leaf-runs.ts'
+import { ENTRY_BYTES } from '../store/index/leaf-index.ts'
+import { reclaimPages } from '../store/index/leaf-runs.ts'
 import { reclaimChunks } from '../store/intake/intake.ts'
-import { mergeRuns, runsToMerge } from './merge-runs.ts'
+import { mergeStep } from './merge-runs.ts'
+import { createPace } from './pace.ts'
 
 export type Upkeep = {
-  /** Begins what is due, unless it is under way. */
+  /** Begins what is due, unless it is under way. No batch is. */
   afterBatch(lease: Lease, leafCount: number): void
+  /** The same while nothing is sealed. */
+  whileIdle(lease: Lease): void
   /** Gives up what is under way; resolves when its connections are free. */
   close(): Promise<void>
 }
 
-/** Index entries, 16 bytes each, or runs, whose removal is worth a vacuum. */
-const RECLAIM_ENTRIES = 500_000
+const MB = 2 ** 20
+/** Bytes of removed index entries that are worth a vacuum: a sixteenth of those in use, within these bounds. */
+const RECLAIM = { share: 1 / 16, least: 16 * MB, most: 64 * MB }
+/** The same while nothing else goes on. */
+const RECLAIM_IDLE = 2 * MB
+/** Runs whose removal is worth one, however small they are. */
 const RECLAIM_RUNS = 64
-/** The same for hashes of sealed chunks, 32 bytes each. */
+/**
+ * Bytes of index entries that are removed beside one batch: no vacuum can reclaim them before it ends, because rows
+ * removed during a transaction are visible to it.
+ */
+const BESIDE_BATCH = { share: 1 / 8, least: 24 * MB, most: 64 * MB }
+/** Hashes of sealed chunks, 32 bytes each, whose removal is worth a vacuum of the log. */
 const RECLAIM_HASHES = 500_000
 
 export function createUpkeep(deps: {
@@ -28,6 +41,7 @@ export function createUpkeep(deps: {
   mergeFanOut: number
   /** Whether work under the lease may go on. */
   holds: (lease: Lease) => boolean
+  isSealing: () => boolean
   logger: Logger
   onFailure: (error: unknown) => void
   faultPoint?: (name: string) => Promise<void> | void
@@ -35,62 +49,95 @@ export function createUpkeep(deps: {
   const { pool, logger } = deps
   const faultPoint = deps.faultPoint ? { faultPoint: deps.faultPoint } : {}
   const ending = new AbortController()
+  const pace = createPace()
   let underWay: Promise<void> | undefined
-  let removedEntries = 0
-  let removedRuns = 0
+  /** There may be runs to merge. */
+  let due = true
+  let liveBytes = 0
+  /** Removed index entries that a vacuum can reclaim, and those that it can once the batch under way has ended. */
+  let removed = { bytes: 0, runs: 0 }
+  let fresh = { bytes: 0, runs: 0 }
   let removedHashes = 0
+
+  function begin(lease: Lease): void {
+    underWay ??= work(lease).finally(() => {
+      underWay = undefined
+    })
+  }
 
   async function work(lease: Lease): Promise<void> {
     const stopped = () => ending.signal.aborted || !deps.holds(lease)
     try {
-      await reclaimRemoved()
+      await reclaimLog()
       while (!stopped()) {
-        const runs = runsToMerge(await listRuns(pool), deps.mergeFanOut)
-        if (!runs) return
-        await withPair(pool, ending.signal, (reader, writer) =>
-          mergeRuns({ reader, writer, lease, runs, stopped, ...faultPoint }),
+        await reclaimIndex()
+        if (deps.isSealing() && fresh.bytes >= bounded(BESIDE_BATCH, liveBytes)) return
+        const step = await withPair(pool, ending.signal, (reader, writer) =>
+          mergeStep({ reader, writer, lease, fanOut: deps.mergeFanOut, pace, ...faultPoint }),
         )
-        removedEntries += runs.reduce((sum, run) => sum + run.entryCount, 0)
-        removedRuns += runs.length
+        if (step === null) {
+          due = false
+          return
+        }
+        liveBytes = step.liveEntries * ENTRY_BYTES
+        fresh = { bytes: fresh.bytes + step.entries * ENTRY_BYTES, runs: fresh.runs + step.runs }
+        if (!deps.isSealing()) age()
       }
     } catch (error) {
       if (stopped()) {
-        logger.info('upkeep of the leaf index was given up')
+        logger.debug({ err: error }, 'upkeep of the leaf index was given up')
         return
       }
+      due = false
       deps.onFailure(error)
-      logger.warn({ err: error }, 'merging runs of the leaf index failed; look-ups go on with the old runs')
+      logger.warn({ err: error }, 'upkeep of the leaf index failed; look-ups go on with the runs as they are')
     }
   }
 
-  /**
-   * Vacuum merged pages one batch late: rows visible to a transaction open at merge time cannot be reclaimed. What a
-   * failed vacuum left is counted again.
-   */
-  async function reclaimRemoved(): Promise<void> {
-    if (!ending.signal.aborted && removedHashes >= RECLAIM_HASHES) {
-      // Sealing goes on meanwhile, and removes more.
-      const hashes = removedHashes
-      await reclaimChunks(pool, ending.signal)
-      removedHashes -= hashes
-    }
-    if (!ending.signal.aborted && (removedEntries >= RECLAIM_ENTRIES || removedRuns >= RECLAIM_RUNS)) {
-      await reclaimPages(pool, ending.signal)
-      removedEntries = 0
-      removedRuns = 0
-    }
+  function age(): void {
+    removed = { bytes: removed.bytes + fresh.bytes, runs: removed.runs + fresh.runs }
+    fresh = { bytes: 0, runs: 0 }
+  }
+
+  function isReclaimDue(): boolean {
+    const worth = deps.isSealing() ? bounded(RECLAIM, liveBytes) : RECLAIM_IDLE
+    return removed.bytes >= worth || removed.runs >= RECLAIM_RUNS
+  }
+
+  async function reclaimIndex(): Promise<void> {
+    if (!isReclaimDue()) return
+    const taken = removed
+    await reclaimPages(pool, ending.signal)
+    // What a failed vacuum left is counted again.
+    removed = { bytes: removed.bytes - taken.bytes, runs: removed.runs - taken.runs }
+  }
+
+  async function reclaimLog(): Promise<void> {
+    if (removedHashes < RECLAIM_HASHES) return
+    // Sealing goes on meanwhile, and removes more.
+    const hashes = removedHashes
+    await reclaimChunks(pool, ending.signal)
+    removedHashes -= hashes
   }
 
   return {
     afterBatch(lease, leafCount) {
       removedHashes += leafCount
-      underWay ??= work(lease).finally(() => {
-        underWay = undefined
-      })
+      due = true
+      age()
+      begin(lease)
+    },
+    whileIdle(lease) {
+      age()
+      if (due || isReclaimDue()) begin(lease)
     },
     async close() {
       ending.abort(new Error('the daemon is stopping'))
       await underWay
     },
   }
+}
+
+function bounded({ share, least, most }: { share: number; least: number; most: number }, of: number): number {
+  return Math.min(most, Math.max(least, of * share))
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { mergeRuns } from '../../src/seal/merge-runs.ts'
+import { mergeStep } from '../../src/seal/merge-runs.ts'
+import { createPace } from '../../src/seal/pace.ts'
 import { sealBatch } from '../../src/seal/seal-batch.ts'
 import { type Connection, type Database, openDatabase } from '../../src/store/connection/database.ts'
 import { acquireLease } from '../../src/store/connection/leases.ts'
@@ -43,7 +44,7 @@ it('a merge of the leaf index whose epoch has passed changes nothing', async () 
   await database.pool.query(`update lease set until = now() - interval '1 second'`)
   expect(await acquireLease(database.pool, 'seal', 'second', 60_000)).not.toBeNull()
   await expect(
-    onClients((reader, writer) => mergeRuns({ reader, writer, lease, runs })),
+    onClients((reader, writer) => mergeStep({ reader, writer, lease, fanOut: 2, pace: createPace() })),
   ).rejects.toMatchObject({ code: 'LEASE_LOST' })
   expect(await listRuns(database.pool)).toEqual(runs)
 })

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { createTreeBuilder } from '../../src/merkle/tree.ts'
-import { mergeRuns } from '../../src/seal/merge-runs.ts'
+import { mergeStep } from '../../src/seal/merge-runs.ts'
+import { createPace } from '../../src/seal/pace.ts'
 import { type Sealed, sealBatch } from '../../src/seal/seal-batch.ts'
 import { type Connection, type Database, openDatabase } from '../../src/store/connection/database.ts'
 import { acquireLease, type Lease } from '../../src/store/connection/leases.ts'
@@ -114,7 +115,8 @@ it('runs of more pages than are read at a time merge into one with all their ent
     })
   }
   const sorted = (await storedEntries()).sort()
-  await mergeRuns({ reader, writer, lease, runs: await listRuns(database.pool) })
+  const pace = createPace()
+  while (await mergeStep({ reader, writer, lease, fanOut: 2, pace }));
   expect(await listRuns(database.pool)).toMatchObject([{ entryCount: 2 * CHUNKS * CHUNK_LEAVES }])
   const merged = await storedEntries()
   expect(merged.findIndex((entry, i) => entry !== sorted[i])).toBe(-1)

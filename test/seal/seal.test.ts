@@ -5,7 +5,8 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import { systemClock } from '../../src/core/ports.ts'
 import { hashTile, leafOf, pathFromTiles } from '../../src/merkle/path.ts'
 import { createProver } from '../../src/prove/prover.ts'
-import { mergeRuns, runsToMerge } from '../../src/seal/merge-runs.ts'
+import { mergeStep } from '../../src/seal/merge-runs.ts'
+import { createPace } from '../../src/seal/pace.ts'
 import { sealBatch } from '../../src/seal/seal-batch.ts'
 import { startSealLoop } from '../../src/seal/seal-loop.ts'
 import { type Connection, type Database, openDatabase } from '../../src/store/connection/database.ts'
@@ -68,10 +69,9 @@ function seal(options: { faultPoint?: (name: string) => void } = {}) {
   })
 }
 
-async function merge(fanOut: number) {
-  const runs = runsToMerge(await listRuns(database.pool), fanOut)
-  if (!runs) return null
-  return withClients((reader, writer) => mergeRuns({ reader, writer, lease, runs }))
+/** One step of the next merge: in these tests, the whole merge. */
+function merge(fanOut: number) {
+  return withClients((reader, writer) => mergeStep({ reader, writer, lease, fanOut, pace: createPace() }))
 }
 
 async function count(table: string): Promise<number> {
@@ -219,7 +219,7 @@ it('every leaf is found before, between and after merges, and the runs stay few'
     [1, 1800],
     [1, 1800],
   ])
-  expect(await merge(3)).toMatchObject({ entryCount: 5400 })
+  expect(await merge(3)).toMatchObject({ entries: 5400 })
   expect(await count('leaf_run')).toBe(1)
   const hashes = digests(0, 5400)
   for (let from = 0; from < hashes.length; from += 300) {

@@ -69,6 +69,8 @@ type LeafRunTable = {
   tier: number
   entry_count: number
   page_count: number
+  /** The run that its entries are being moved to. */
+  merging_into: number | null
 }
 
 /** `first_entry` (16 bytes) is the page's first entry; `entries` is up to 251 x 16 bytes (499 in runs of older versions), sorted bytewise. */
