@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Pool } from '../src/store/connection/database.ts'
 import { listRuns } from '../src/store/index/leaf-runs.ts'
-import { appendIntake } from '../src/store/intake/intake.ts'
+import { createIntakeAppender } from '../src/store/intake/intake.ts'
 import { note } from './figure.ts'
 import { type HashSource, hashSource } from './hashes.ts'
 import { databaseBytes, tableSizes, watchSize } from './size-watch.ts'
@@ -42,12 +42,13 @@ const AS_BY_DEFAULT_MS = 12_000
 
 /** Puts n hashes into the intake log. */
 export async function preload(stage: Stage, hashes: HashSource, n: number): Promise<void> {
+  const append = createIntakeAppender(stage.pool)
   for (let done = 0; done < n; done += CHUNK * 10) {
     const chunks = Array.from({ length: Math.min(10, (n - done) / CHUNK) }, () => ({
       sourceId: stage.sourceId,
       hashes: hashes.take(CHUNK),
     }))
-    await appendIntake(stage.pool, chunks)
+    await append(chunks)
   }
 }
 

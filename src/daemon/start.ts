@@ -30,7 +30,7 @@ import { type DatabaseOptions, openDatabase } from '../store/connection/database
 import { requireMigrated } from '../store/connection/migrate.ts'
 import { readServerClock } from '../store/connection/server-facts.ts'
 import { probeIntake } from '../store/intake/commit-probe.ts'
-import { appendIntake, type IntakeChunk } from '../store/intake/intake.ts'
+import { createIntakeAppender, type IntakeChunk } from '../store/intake/intake.ts'
 import { findByKeyHash } from '../store/intake/sources.ts'
 import { readTile } from '../store/sealed/read-tiles.ts'
 import { createOwnVerifier } from '../verify/own-anchors.ts'
@@ -110,8 +110,9 @@ export async function startDaemon(options: {
 
     const events = createEventFeed<HoldfastEvent>(logger)
     const ingestHealth = createIngestHealth({ probe: (bytes) => probeIntake(writes.pool, bytes), logger })
+    const append = createIntakeAppender(writes.pool)
     const intake = createIntakeQueue({
-      append: (chunks) => ingestHealth.watch(bytesOf(chunks), () => appendIntake(writes.pool, chunks)),
+      append: (chunks) => ingestHealth.watch(bytesOf(chunks), () => append(chunks)),
       limits: config.ingest,
       metrics,
     })

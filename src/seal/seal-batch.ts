@@ -75,10 +75,7 @@ export async function sealBatch(deps: SealBatchDeps): Promise<Sealed> {
     lastReceivedAtMs: times.reduce((a, b) => Math.max(a, b)),
     firstIndex,
   })
-  await deleteChunks(
-    writer,
-    chunks.map((chunk) => chunk.id),
-  )
+  await deleteChunks(writer, chunks)
   onProgress()
   await deps.faultPoint?.('seal-before-commit')
   await writer.query('commit')
@@ -109,8 +106,7 @@ async function writeTiles(
   const groups = groupsOf(deps.chunks)
   const memories = [createCopyMemory(), createCopyMemory()]
   const read = (group: number) => {
-    const ids = groups[group]!.map((chunk) => chunk.id)
-    const reading = readChunkHashes(reader, ids, memories[group % 2]!)
+    const reading = readChunkHashes(reader, groups[group]!, memories[group % 2]!)
     // Awaited in the next round; until then a failure must not count as unhandled.
     reading.catch(() => undefined)
     return reading

@@ -140,7 +140,7 @@ export function startSealLoop(deps: {
       )
       fair.charge(sealed.chunks)
       deps.onSealed(sealed, (performance.now() - startedAt) / 1000)
-      upkeep.afterBatch(lease, sealed.leafCount)
+      upkeep.afterBatch(lease)
       return sealed
     } finally {
       batch = undefined

@@ -8,13 +8,13 @@ import type { Lease } from '../store/connection/leases.ts'
 import { withPair } from '../store/connection/pair.ts'
 import { ENTRY_BYTES } from '../store/index/leaf-index.ts'
 import { reclaimPages } from '../store/index/leaf-runs.ts'
-import { reclaimChunks } from '../store/intake/intake.ts'
+import { readSlots, truncateSlot } from '../store/intake/slots.ts'
 import { mergeStep } from './merge-runs.ts'
 import { createPace } from './pace.ts'
 
 export type Upkeep = {
   /** Begins what is due, unless it is under way. No batch is. */
-  afterBatch(lease: Lease, leafCount: number): void
+  afterBatch(lease: Lease): void
   /** The same while nothing is sealed. */
   whileIdle(lease: Lease): void
   /** Gives up what is under way; resolves when its connections are free. */
@@ -33,8 +33,11 @@ const RECLAIM_RUNS = 64
  * removed during a transaction are visible to it.
  */
 const BESIDE_BATCH = { share: 1 / 8, least: 24 * MB, most: 64 * MB }
-/** Hashes of sealed chunks, 32 bytes each, whose removal is worth a vacuum of the log. */
-const RECLAIM_HASHES = 500_000
+/** An empty slot of the log of this size is truncated, and of that size while nothing else goes on. */
+const SLOT_BYTES = 16 * MB
+const SLOT_BYTES_IDLE = MB
+/** Between two looks at the log's slots. One that is empty in two of them is not written to at the moment. */
+const SLOT_LOOK_MS = 1_000
 
 export function createUpkeep(deps: {
   pool: Pool
@@ -57,7 +60,9 @@ export function createUpkeep(deps: {
   /** Removed index entries that a vacuum can reclaim, and those that it can once the batch under way has ended. */
   let removed = { bytes: 0, runs: 0 }
   let fresh = { bytes: 0, runs: 0 }
-  let removedHashes = 0
+  let emptySlots = new Set<number>()
+  let slotsSeenAt = Number.NEGATIVE_INFINITY
+  let mayTruncate = true
 
   function begin(lease: Lease): void {
     underWay ??= work(lease).finally(() => {
@@ -68,9 +73,10 @@ export function createUpkeep(deps: {
   async function work(lease: Lease): Promise<void> {
     const stopped = () => ending.signal.aborted || !deps.holds(lease)
     try {
-      await reclaimLog()
+      await truncateSlots(lease)
       while (!stopped()) {
         await reclaimIndex()
+        await truncateSlots(lease)
         if (deps.isSealing() && fresh.bytes >= bounded(BESIDE_BATCH, liveBytes)) return
         const step = await withPair(pool, ending.signal, (reader, writer) =>
           mergeStep({ reader, writer, lease, fanOut: deps.mergeFanOut, pace, ...faultPoint }),
@@ -112,24 +118,40 @@ export function createUpkeep(deps: {
     removed = { bytes: removed.bytes - taken.bytes, runs: removed.runs - taken.runs }
   }
 
-  async function reclaimLog(): Promise<void> {
-    if (removedHashes < RECLAIM_HASHES) return
-    // Sealing goes on meanwhile, and removes more.
-    const hashes = removedHashes
-    await reclaimChunks(pool, ending.signal)
-    removedHashes -= hashes
+  async function truncateSlots(lease: Lease): Promise<void> {
+    if (!mayTruncate || performance.now() - slotsSeenAt < SLOT_LOOK_MS) return
+    slotsSeenAt = performance.now()
+    const least = deps.isSealing() ? SLOT_BYTES : SLOT_BYTES_IDLE
+    const empty = (await readSlots(pool)).filter((slot) => slot.empty && slot.bytes >= least)
+    const before = emptySlots
+    emptySlots = new Set(empty.map(({ slot }) => slot))
+    for (const { slot } of empty) if (before.has(slot)) await truncate(lease, slot)
+  }
+
+  async function truncate(lease: Lease, slot: number): Promise<void> {
+    const client = await pool.connect()
+    let failure: Error | undefined
+    try {
+      if (await truncateSlot(client, lease, slot)) emptySlots.delete(slot)
+    } catch (error) {
+      failure = error as Error
+      if ((failure as { code?: unknown }).code !== INSUFFICIENT_PRIVILEGE) throw error
+      mayTruncate = false
+      logger.warn({ err: error }, 'the role may not truncate the intake log; autovacuum reuses its space')
+    } finally {
+      client.release(failure)
+    }
   }
 
   return {
-    afterBatch(lease, leafCount) {
-      removedHashes += leafCount
+    afterBatch(lease) {
       due = true
       age()
       begin(lease)
     },
     whileIdle(lease) {
       age()
-      if (due || isReclaimDue()) begin(lease)
+      if (due || isReclaimDue() || performance.now() - slotsSeenAt >= SLOT_LOOK_MS) begin(lease)
     },
     async close() {
       ending.abort(new Error('the daemon is stopping'))
@@ -137,6 +159,8 @@ export function createUpkeep(deps: {
     },
   }
 }
+
+const INSUFFICIENT_PRIVILEGE = '42501'
 
 function bounded({ share, least, most }: { share: number; least: number; most: number }, of: number): number {
   return Math.min(most, Math.max(least, of * share))

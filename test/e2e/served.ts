@@ -96,3 +96,9 @@ export async function createServed(options: { databaseUrl?: string } = {}): Prom
 
 /** The hash of the n-th test record, 32 bytes. */
 export const digest = (n: number): Buffer => createHash('sha256').update(`e2e ${n}`).digest()
+
+/** The record once its batch is committed; null before. */
+export async function sealedRecord(client: HoldfastClient, hash: Buffer) {
+  const record = await client.record(hash)
+  return record?.status === 'accepted' ? null : record
+}

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { until } from '../support/wait.ts'
-import { createServed, digest, type Served } from './served.ts'
+import { createServed, digest, type Served, sealedRecord } from './served.ts'
 
 let served: Served
 let other: pg.Client
@@ -25,7 +25,7 @@ it('a tick anchors what is sealed within seconds, although what came after canno
 }, async () => {
   const { url, client } = await served.start()
   await client.push(digest(1))
-  await until(() => client.record(digest(1)), { what: 'the first batch' })
+  await until(() => sealedRecord(client, digest(1)), { what: 'the first batch' })
   await other.query('begin')
   await other.query('lock table tile in share mode')
   await client.push(digest(2))
@@ -34,5 +34,5 @@ it('a tick anchors what is sealed within seconds, although what came after canno
   await until(async () => (await ticks(url)) >= before + 2, { within: 20_000, what: 'two more ticks' })
   expect(await client.receipt(digest(1))).toMatchObject({ kind: 'receipt' })
   await other.query('commit')
-  await until(() => client.record(digest(2)), { what: 'the second batch' })
+  await until(() => sealedRecord(client, digest(2)), { what: 'the second batch' })
 })

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createServed, digest, type Served } from '../e2e/served.ts'
+import { createServed, digest, type Served, sealedRecord } from '../e2e/served.ts'
 import { until } from '../support/wait.ts'
 
 /** More than every pool of the daemon has connections. */
@@ -17,7 +17,7 @@ describe('reads and ingest have connections of their own', () => {
     const daemon = await served.start({ cron: '0 0 1 1 *' })
     url = daemon.url
     await daemon.client.push(digest(1))
-    await until(() => daemon.client.record(digest(1)), { what: 'the batch' })
+    await until(() => sealedRecord(daemon.client, digest(1)), { what: 'the batch' })
     ;[gate, watch] = [new pg.Client(served.database.url), new pg.Client(served.database.url)]
     await Promise.all([gate.connect(), watch.connect()])
   })

@@ -11,10 +11,11 @@ const WITNESS = `
   create function witness() returns trigger language plpgsql as $$
     begin
       insert into witness
-        values (current_setting('application_name'), tg_table_name, current_setting('synchronous_commit'));
+        values (current_setting('application_name'), regexp_replace(tg_table_name, '_[0-9]$', ''),
+          current_setting('synchronous_commit'));
       return null;
     end $$;
-  create trigger witness after insert on intake execute function witness();
+  create trigger witness after insert on intake for each row execute function witness();
   create trigger witness after insert on batch execute function witness();
   create trigger witness after insert on anchor execute function witness();
   create trigger witness after insert on attempt execute function witness();

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Postgres, startPostgres } from '../../src/dev/postgres.ts'
 import { migrateToLatest } from '../../src/store/connection/migrate.ts'
-import { createServed, digest, type Served } from '../e2e/served.ts'
+import { createServed, digest, type Served, sealedRecord } from '../e2e/served.ts'
 import { until } from '../support/wait.ts'
 
 let folder: string
@@ -51,7 +51,7 @@ it.skipIf(process.platform !== 'linux')(
       })
     const read = () => fetch(`${url}/v1/records/${digest(1).toString('hex')}`)
     expect((await push(1)).status).toBe(202)
-    await until(() => client.record(digest(1)), { what: 'the batch' })
+    await until(() => sealedRecord(client, digest(1)), { what: 'the batch' })
 
     const stopped = wholeServer()
     for (const pid of stopped) process.kill(pid, 'SIGSTOP')
@@ -66,7 +66,7 @@ it.skipIf(process.platform !== 'linux')(
       for (const pid of stopped) process.kill(pid, 'SIGCONT')
     }
     await until(async () => (await push(4)).status === 202, { what: 'a push that is taken', every: 100 })
-    await until(() => client.record(digest(4)), { what: 'its batch' })
+    await until(() => sealedRecord(client, digest(4)), { what: 'its batch' })
     expect((await read()).status).toBe(200)
   },
   60_000,

@@ -9,6 +9,7 @@ const chunk = (id: number, sourceId: number, leafCount: number): PendingChunk =>
   leafCount,
   receivedAtMs: id,
   ageMs: 0,
+  slot: 0,
 })
 const LARGEST = 65_536
 /** More than is sealed in any order. */

@@ -8,14 +8,16 @@ import * as sourcesInIntake from './migrations/0003-sources-in-intake.ts'
 import * as anchorsByRoot from './migrations/0004-anchors-by-root.ts'
 import * as gasAndNonces from './migrations/0005-gas-and-nonces.ts'
 import * as mergingRuns from './migrations/0006-merging-runs.ts'
+import * as intakeSlots from './migrations/0007-intake-slots.ts'
 
-const MIGRATIONS: Record<string, Migration> = {
+export const MIGRATIONS: Record<string, Migration> = {
   '0001-initial': initial,
   '0002-shorter-reads': shorterReads,
   '0003-sources-in-intake': sourcesInIntake,
   '0004-anchors-by-root': anchorsByRoot,
   '0005-gas-and-nonces': gasAndNonces,
   '0006-merging-runs': mergingRuns,
+  '0007-intake-slots': intakeSlots,
 }
 
 /** Brings the database up to this version's schema; safe to run from several processes at once. Returns what was applied. */

@@ -2,7 +2,8 @@ import { type CopyMemory, copyOut } from '../connection/copy-out.ts'
 import type { Connection, Pool } from '../connection/database.ts'
 import { asStoreError } from '../connection/failures.ts'
 import { type PreparedStatement, runPrepared } from '../connection/prepared.ts'
-import { vacuum } from '../connection/vacuum.ts'
+import type { PendingChunk } from './pending.ts'
+import { createSlotTurns, slotTable } from './slots.ts'
 
 /** One row of the durable log: hashes of one source that were committed together. */
 export type IntakeChunk = { sourceId: number; hashes: Uint8Array }
@@ -10,10 +11,11 @@ export type IntakeChunk = { sourceId: number; hashes: Uint8Array }
 /**
  * Commits the chunks in one statement, so all or none. When it resolves they are on disk (`synchronous_commit` is on
  * for the pool's sessions). When it rejects after the statement left, they may be stored all the same.
+ * @param slot where they stand, see `createSlotTurns`
  * @returns when the database received them, whole ms since the epoch by its own clock, the same for all chunks
  * @throws HoldfastError DATABASE_UNAVAILABLE
  */
-export async function appendIntake(pool: Pool, chunks: readonly IntakeChunk[]): Promise<number> {
+export async function appendIntake(pool: Pool, chunks: readonly IntakeChunk[], slot = 0): Promise<number> {
   const values: (Buffer | string)[] = []
   for (const { sourceId, hashes } of chunks) {
     values.push(
@@ -23,29 +25,40 @@ export async function appendIntake(pool: Pool, chunks: readonly IntakeChunk[]): 
     )
   }
   try {
-    const rows = await runPrepared(pool, appendOf(chunks.length), values)
+    const rows = await runPrepared(pool, appendOf(slot, chunks.length), values)
     return Number(rows[0]![0])
   } catch (error) {
     throw asStoreError(error)
   }
 }
 
+/** {@link appendIntake} into slots that take turns. */
+export function createIntakeAppender(pool: Pool): (chunks: readonly IntakeChunk[]) => Promise<number> {
+  const slotOf = createSlotTurns()
+  return (chunks) => {
+    const bytes = chunks.reduce((sum, { hashes }) => sum + hashes.length, 0)
+    return appendIntake(pool, chunks, slotOf(bytes, chunks.length))
+  }
+}
+
 /** When the statement arrived. Stored in whole milliseconds: the acknowledgement and the receipt state the same time. */
 const RECEIVED_AT = `date_trunc('milliseconds', now())`
 
-const appends = new Map<number, PreparedStatement>()
+const appends = new Map<string, PreparedStatement>()
 
-function appendOf(rows: number): PreparedStatement {
-  let append = appends.get(rows)
+/** Into the slot's own table: through the parent each statement would look for the partition first. */
+function appendOf(slot: number, rows: number): PreparedStatement {
+  const name = `append-intake-${slot}-${rows}`
+  let append = appends.get(name)
   if (append === undefined) {
     const tuples = Array.from({ length: rows }, (_, row) => {
       const first = row * 3
       return `(${RECEIVED_AT}, $${first + 1}, $${first + 2}, $${first + 3})`
     })
-    const text = `insert into intake (received_at, source_id, leaf_count, hashes) values ${tuples.join(', ')}
+    const text = `insert into ${slotTable(slot)} (received_at, source_id, leaf_count, hashes) values ${tuples.join(', ')}
       returning (extract(epoch from received_at) * 1000)::bigint`
-    append = { name: `append-intake-${rows}`, text }
-    appends.set(rows, append)
+    append = { name, text }
+    appends.set(name, append)
   }
   return append
 }
@@ -88,16 +101,21 @@ export async function intakeBacklog(
   return rows[0]
 }
 
-/** Hashes of the chunks, in the order of `ids`, read as bytes into `memory`, see `copyOut`. */
+type StoredChunk = Pick<PendingChunk, 'id' | 'slot'>
+
+/** Hashes of the chunks, in their order, read as bytes into `memory`, see `copyOut`. */
 export async function readChunkHashes(
   client: Connection,
-  ids: readonly number[],
+  chunks: readonly StoredChunk[],
   memory: CopyMemory,
 ): Promise<Buffer[]> {
-  const list = ids.map((id) => BigInt(id)).join(', ')
-  const rows = await copyOut(client, `select id, hashes from intake where id in (${list})`, memory)
+  const bySlot = [...idsBySlot(chunks)].map(
+    ([slot, ids]) =>
+      `select id, hashes from ${slotTable(slot)} where id in (${ids.map((id) => BigInt(id)).join(', ')})`,
+  )
+  const rows = await copyOut(client, bySlot.join(' union all '), memory)
   const byId = new Map(rows.map(([id, hashes]) => [Number(id!.readBigInt64BE()), hashes!]))
-  return ids.map((id) => {
+  return chunks.map(({ id }) => {
     const hashes = byId.get(id)
     if (hashes === undefined) throw new Error(`intake lost chunk ${id} under the seal lease`)
     return hashes
@@ -105,20 +123,26 @@ export async function readChunkHashes(
 }
 
 /** Removes exactly the chunks that were read, by id: a late commit may carry a lower id than one already read. */
-export async function deleteChunks(client: Connection, ids: readonly number[]): Promise<void> {
-  const { rowCount } = await client.query({
-    name: 'delete-chunks',
-    text: 'delete from intake where id = any($1::bigint[])',
-    values: [ids],
-  })
-  if (rowCount !== ids.length)
-    throw new Error(`expected to remove ${ids.length} chunks from intake, removed ${rowCount}`)
+export async function deleteChunks(client: Connection, chunks: readonly StoredChunk[]): Promise<void> {
+  let removed = 0
+  for (const [slot, ids] of idsBySlot(chunks)) {
+    const { rowCount } = await client.query({
+      name: `delete-chunks-${slot}`,
+      text: `delete from ${slotTable(slot)} where id = any($1::bigint[])`,
+      values: [ids],
+    })
+    removed += rowCount ?? 0
+  }
+  if (removed !== chunks.length)
+    throw new Error(`expected to remove ${chunks.length} chunks from intake, removed ${removed}`)
 }
 
-/**
- * Gives the space of removed chunks to the next ones, which then need no new pages. What is free at the table's end stays
- * for them too: giving it back would lock out whoever inserts, and autovacuum does it in quieter minutes.
- */
-export async function reclaimChunks(pool: Pool, signal: AbortSignal): Promise<void> {
-  await vacuum(pool, '(truncate false) intake', signal)
+function idsBySlot(chunks: readonly StoredChunk[]): Map<number, number[]> {
+  const bySlot = new Map<number, number[]>()
+  for (const { id, slot } of chunks) {
+    const ids = bySlot.get(slot)
+    if (ids) ids.push(id)
+    else bySlot.set(slot, [id])
+  }
+  return bySlot
 }

@@ -7,6 +7,8 @@ export type PendingChunk = {
   receivedAtMs: number
   ageMs: number
   leafCount: number
+  /** Where it stands. */
+  slot: number
 }
 
 export type Pending = {
@@ -61,11 +63,11 @@ async function readFrom(
          select source_id from intake where source_id > waiting.source_id order by source_id limit 1
        ) next where n < ${SOURCES}
      )
-     select chunk.id, source_id as "sourceId", chunk.leaf_count as "leafCount",
+     select chunk.id, chunk.slot, source_id as "sourceId", chunk.leaf_count as "leafCount",
        (extract(epoch from chunk.received_at) * 1000)::float8 as "receivedAtMs",
        (extract(epoch from clock_timestamp() - chunk.received_at) * 1000)::float8 as "ageMs"
      from waiting cross join lateral (
-       select id, leaf_count, received_at from intake where source_id = waiting.source_id
+       select id, leaf_count, received_at, slot from intake where source_id = waiting.source_id
        order by id limit (select greatest(${LEAST_CHUNKS}, $2::bigint / count(*)) from waiting)
      ) chunk`,
     [fromSource, limit],
