@@ -2,7 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
 import { HoldfastError } from '../../core/errors.ts'
-import { asStoreError } from '../connection/failures.ts'
+import { asStoreError, isDatabaseUnavailable } from '../connection/failures.ts'
 import type { Queries } from '../connection/schema.ts'
 
 const SCOPES = ['ingest', 'audit', 'admin'] as const
@@ -53,6 +53,9 @@ export async function createSource(
         cause: error,
       })
     }
+    // The answer may be what was lost: nobody else can have made this key.
+    const made = isDatabaseUnavailable(error) ? await findByKeyHash(db, hashApiKey(key)) : null
+    if (made !== null) return { source: made, key }
     throw asStoreError(error)
   }
 }
