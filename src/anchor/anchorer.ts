@@ -16,12 +16,13 @@ import { type AnchorContext, type AnchorEvent, emptyMemory } from './context.ts'
 import { registryOf } from './contract/registry.ts'
 import { explainAll } from './explain.ts'
 import { faultHindrance, isLeaseLost } from './faults.ts'
-import { type PassReport, runPass } from './pass.ts'
+import { runPass } from './pass.ts'
 import type { AnchorTree } from './plan.ts'
+import type { PassReport } from './report.ts'
 import { blockAt } from './rpc/chain-reads.ts'
 import { createEndpoints } from './rpc/endpoints.ts'
 import type { Signer } from './signers/signer.ts'
-import { type ChainStatus, readChainStatus, UNKNOWN } from './status.ts'
+import { type ChainStatus, finalityStatus, readChainStatus, UNKNOWN } from './status.ts'
 
 export type Anchorer = {
   readonly chainId: number
@@ -102,6 +103,7 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
   let ticking: Promise<void> | null = null
   let loop: Promise<void> | null = null
   let wake: () => void = () => {}
+  let rearmed = false
   let renewal: NodeJS.Timeout | undefined
 
   /** One at a time, in order. */
@@ -227,7 +229,8 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
       mode: chain.mode,
       leader: lease !== null,
       head: seen?.head ?? null,
-      finalizedHead: seen?.finalized ?? null,
+      finalizedHead: seen === null || seen.finality.number < 0 ? null : seen.finality.number,
+      finality: seen === null ? null : finalityStatus(seen.finality, seen.head),
       balanceWei: seen?.balance?.toString() ?? null,
       balanceDays: seen?.balanceDays ?? null,
       endpoints: endpoints.health(),
@@ -243,8 +246,11 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
       } catch (error) {
         note(error)
       }
-      if (closed) return
-      await pauseFor(isBusy() ? chain.pollIntervalMs : Math.max(chain.pollIntervalMs, IDLE_INTERVAL_MS))
+      do {
+        rearmed = false
+        if (closed) return
+        await pauseFor(isBusy() ? chain.pollIntervalMs : Math.max(chain.pollIntervalMs, IDLE_INTERVAL_MS))
+      } while (rearmed)
     }
   }
 
@@ -296,6 +302,8 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
       })
     } finally {
       if (lease === null) due = false
+      // The look was the tick's own; the next one comes as soon as what it left needs it.
+      rearmed = true
       wake()
     }
   }

@@ -8,6 +8,7 @@ import type { Lease } from '../store/connection/leases.ts'
 import type { FeeMemory } from './fees/fee-memory.ts'
 import type { GasEstimate } from './fees/gas-limit.ts'
 import type { AnchorTree } from './plan.ts'
+import type { FinalityMemory, PassReport } from './report.ts'
 import type { Endpoints } from './rpc/endpoints.ts'
 import type { Signer } from './signers/signer.ts'
 
@@ -60,6 +61,9 @@ export type AnchorMemory = {
   /** Anchors whose bytes have been sent since the lease was taken, by id. */
   sent: Set<number>
   registrySeen: boolean
+  finality: FinalityMemory
+  /** What the last look saw that asked for everything; null while something is open or due. */
+  lastWholeLook: { report: PassReport; at: number; state: string } | null
   /** The chain is not a rollup of the OP stack. */
   noDataFee: boolean
   /** Questions that anchoring does without and that failed, and when they may be asked again (ms since the epoch). */
@@ -69,6 +73,8 @@ export type AnchorMemory = {
   gas: { key: string; estimate: GasEstimate; at: number; newestFailure: number } | null
   /** Times in a row that an endpoint did not answer the question for gas. */
   unestimated: number
+  /** The account's balance, and when it was asked for (ms since the epoch). */
+  balance: { wei: bigint; at: number } | null
   /** What the account pays a day, and when that was reckoned (ms since the epoch). */
   dailyFees: { wei: bigint | null; at: number } | null
   /** What one answer said and waits for a second one: since which head. */
@@ -88,6 +94,8 @@ export function emptyMemory(): AnchorMemory {
     due: false,
     sent: new Set(),
     registrySeen: false,
+    finality: { told: null, unansweredSince: null, logged: null },
+    lastWholeLook: null,
     noDataFee: false,
     unanswered: new Map(),
     fees: { legacyOnly: false, demands: {}, tipOverLimit: null },
@@ -95,6 +103,7 @@ export function emptyMemory(): AnchorMemory {
     signedAtHead: new Map(),
     gas: null,
     unestimated: 0,
+    balance: null,
     dailyFees: null,
     nonceGap: null,
     spentAtHead: new Map(),

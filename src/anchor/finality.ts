@@ -5,8 +5,8 @@ import { noteUnmined } from '../store/chain/attempts.ts'
 import { inLease } from '../store/connection/lease-transaction.ts'
 import type { AnchorContext } from './context.ts'
 import { pause } from './explain.ts'
+import { finalNumber } from './final-head.ts'
 import { contradictsFinal, type Sight } from './inspect.ts'
-import { finalizedHead } from './rpc/chain-reads.ts'
 import { ContradictedAnswerError, isEndpointFault } from './rpc/faults.ts'
 import { isGone, wasThereBefore } from './second-look.ts'
 
@@ -42,7 +42,7 @@ async function requireNoneElsewhere(context: AnchorContext, sight: Sight, anchor
   for (const view of await context.endpoints.views()) {
     if (view.endpoint === sight.endpoint) continue
     try {
-      const finalized = await finalizedHead(view.ask, view.head, context.chain.confirmations)
+      const finalized = await finalNumber(context, view)
       if (finalized < anchor.blockNumber!) continue
       if (await contradictsFinal({ ...view, finalized }, anchor)) {
         seconded += 1

@@ -12,30 +12,23 @@ import { requireAccount, settleAccount } from './account.ts'
 import type { AnchorContext } from './context.ts'
 import { explain, wait } from './explain.ts'
 import { balanceDays, balanceSeen } from './fees/spending.ts'
+import { finalHead } from './final-head.ts'
 import { checkFinality } from './finality.ts'
 import { applyFinding, type Change } from './follow.ts'
 import { WAITS_FOR_PREVIOUS } from './hindrances.ts'
+import { idleReport, noteWholeLook } from './idle.ts'
 import { type Finding, inspectAnchor, livingAttempts, type Sight } from './inspect.ts'
 import { lookForNonceGap, nonceIsSpent } from './nonces.ts'
 import { planAnchor } from './plan.ts'
 import { isSignerFault, pushAnchor, sendWhenDue } from './push-anchor.ts'
-import { finalizedHead } from './rpc/chain-reads.ts'
+import type { PassReport } from './report.ts'
 import type { ChainView } from './rpc/endpoints.ts'
 import { isEndpointFault } from './rpc/faults.ts'
 import { signingHindrance, startAnchor } from './start-anchor.ts'
 import { firstCall } from './submit.ts'
 
-/** What a pass saw, for status. */
-export type PassReport = {
-  head: number
-  finalized: number
-  /** Null where the endpoint does not tell it. */
-  balance: bigint | null
-  /** How long that lasts at the pace of the last week; null while nothing was paid. */
-  balanceDays: number | null
-  /** Something is not final, or due: look again soon. */
-  busy: boolean
-}
+/** For the status; what signing depends on is asked when something is signed. */
+const BALANCE_EVERY_MS = 30_000
 
 /**
  * @throws HoldfastError CHAIN_UNAVAILABLE, WRONG_CHAIN, DATABASE_UNAVAILABLE (all: try again later), LEASE_LOST
@@ -66,24 +59,31 @@ function isWrongChain(error: unknown): error is HoldfastError {
 
 async function lookThrough(context: AnchorContext, view: ChainView): Promise<PassReport> {
   const { pool, chain, memory } = context
-  const finalized = await finalizedHead(view.ask, view.head, chain.confirmations)
-  const sight: Sight = { ...view, finalized }
+  const idle = await idleReport(context, view)
+  if (idle !== null) return idle
+  const finality = await finalHead(context, view)
+  const sight: Sight = { ...view, finalized: finality.number }
   const account = await settleAccount(context, sight)
   await checkFinality(context, sight, account)
-  await lookForNonceGap(context, sight, account)
+  const unfinal = await openAnchors(pool, chain.chainId)
+  // What is mined already needs no nonce.
+  const needsNonce = memory.due || unfinal.length === 0 || unfinal.some(({ state }) => state !== 'mined')
+  if (needsNonce) await lookForNonceGap(context, sight, account)
 
   await followAll(context, sight)
   await advance(context, sight)
   const open = await openAnchors(pool, chain.chainId)
   // Last, so that an endpoint which fails it has done all else by then.
-  const balance = await balanceSeen(context, sight)
-  return {
+  const balance = await balanceSeen(context, sight, BALANCE_EVERY_MS)
+  const report = {
     head: view.head,
-    finalized,
+    finality,
     balance,
     balanceDays: await balanceDays(context, balance),
     busy: open.length > 0 || memory.due,
   }
+  await noteWholeLook(context, report)
+  return report
 }
 
 /**

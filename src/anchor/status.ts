@@ -10,6 +10,8 @@ import {
   openAnchors,
 } from '../store/chain/anchors.ts'
 import type { Pool } from '../store/connection/database.ts'
+import { describeFinality } from './final-head.ts'
+import type { FinalHead } from './report.ts'
 import type { EndpointHealth } from './rpc/endpoint.ts'
 
 export type AnchorSummary = {
@@ -28,6 +30,21 @@ export type AnchorSummary = {
   detail: string | null
 }
 
+/** What "final" rests on, on this chain. */
+export type FinalityStatus = {
+  by: FinalHead['by']
+  /** When this daemon first saw the newest final block that the chain tells. */
+  since: Date | null
+  stalled: boolean
+  /** For people, where there is something to know: the chain does not tell, or finalizes nothing. */
+  detail: string | null
+}
+
+export function finalityStatus(final: FinalHead, head: number): FinalityStatus {
+  const { by, since, stalled } = final
+  return { by, since, stalled, detail: describeFinality(final, head) }
+}
+
 /** How one chain's anchoring stands. `null` in what the chain would tell: it has not been asked, or not answered. */
 export type ChainStatus = {
   chainId: number
@@ -38,6 +55,7 @@ export type ChainStatus = {
   leader: boolean
   head: number | null
   finalizedHead: number | null
+  finality: FinalityStatus | null
   /** Wei, decimal. */
   balanceWei: string | null
   /** How many days that lasts at the pace of the last week; null while nothing was paid. */

@@ -26,6 +26,7 @@ type Status = {
       blockNumber: number | null
     } | null
     inFlight: { id: number; state: string } | null
+    finality?: { detail: string | null } | null
     backlog: { batches: number; leaves: number } | null
   }[]
 }
@@ -59,6 +60,7 @@ function describe({ intake, sealed, chains }: Status): string {
         ? `  last      anchor ${lastAnchor.id}, ${lastAnchor.state}, block ${lastAnchor.blockNumber}, ${lastAnchor.transactionHash}`
         : '  last      none yet',
     )
+    if (chain.finality?.detail) lines.push(`  finality  ${chain.finality.detail}`)
     if (chain.reason) lines.push(`  LATE      ${chain.reason}: ${chain.detail ?? ''}`)
   }
   return lines.join('\n')

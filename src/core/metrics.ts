@@ -175,6 +175,11 @@ export const METRICS = {
     labels: CHAIN,
   },
 
+  holdfast_finality_age_seconds: {
+    type: 'gauge',
+    help: 'Time since the newest final block advanced while the chain went on; 0 where the chain does not tell it.',
+    labels: CHAIN,
+  },
   holdfast_rpc_seconds: {
     type: 'histogram',
     help: 'Time of one JSON-RPC call.',

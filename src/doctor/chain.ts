@@ -1,5 +1,3 @@
-import { RpcAnswerError } from 'holdfast-client/json-rpc'
-import type { Ask } from 'holdfast-client/rpc-values'
 import { REGISTRY_DEPLOYED_BYTECODE } from '../anchor/contract/registry.generated.ts'
 import { registryOf } from '../anchor/contract/registry.ts'
 import { dataFeeOf } from '../anchor/fees/data-fee.ts'
@@ -7,7 +5,7 @@ import { estimateGas } from '../anchor/fees/estimate-gas.ts'
 import { chooseGasLimit, leastGas } from '../anchor/fees/gas-limit.ts'
 import { quoteFees } from '../anchor/fees/quote.ts'
 import { orNull } from '../anchor/optional.ts'
-import { balanceOf, blockAt, codeAt, finalizedHead } from '../anchor/rpc/chain-reads.ts'
+import { balanceOf, blockAt, codeAt } from '../anchor/rpc/chain-reads.ts'
 import { endpointNames } from '../anchor/rpc/endpoint.ts'
 import { createEndpoints } from '../anchor/rpc/endpoints.ts'
 import { createSigner } from '../anchor/signers/open.ts'
@@ -23,12 +21,11 @@ import { anchorBacklog, lastMinedAnchor, openAnchors } from '../store/chain/anch
 import { listAccounts } from '../store/chain/list-accounts.ts'
 import type { Pool } from '../store/connection/database.ts'
 import { leaseHolder } from '../store/connection/leases.ts'
+import { judgeEndpoint } from './endpoint.ts'
 import { lastTick } from './tick.ts'
 import { type Check, fail, judgeClock, ok, seconds, type Verdict, warn } from './verdict.ts'
 
 const RPC_TIMEOUT_MS = 5_000
-/** A head older than this is a node that does not follow, or a chain that stands still. */
-const STALE_HEAD_MS = 5 * 60_000
 const FEW_ANCHORS = 100
 /** Left to the tick that has just come. */
 const TICK_GRACE_MS = 60_000
@@ -52,6 +49,7 @@ export function chainChecks(deps: {
       chainId,
       rpcUrls,
       timeoutMs: RPC_TIMEOUT_MS,
+      lookMs: RPC_TIMEOUT_MS,
       clock,
       logger: quiet,
       metrics: noMetrics,
@@ -74,32 +72,7 @@ export function chainChecks(deps: {
   })
 
   async function endpoint(index: number): Promise<Verdict> {
-    const { ask, head } = await each[index]!.view()
-    const block = await blockAt(ask, 'latest')
-    const ageMs = block === null ? Infinity : clock.now() - block.time.getTime()
-    const served = `serves chain ${chainId}, block ${head}, ${seconds(Math.max(0, ageMs))} old`
-    const final = await finality(ask, head)
-    const text = `${served}, ${final.text}`
-    if (final.isUnusable) {
-      const todo =
-        'Anchors are not followed through this endpoint. Use another one, or set the chain’s `confirmations`.'
-      return fail(text, todo)
-    }
-    return ageMs < STALE_HEAD_MS ? ok(text) : warn(text, 'The node is behind, or the chain stands still.')
-  }
-
-  /** Asked as the daemon asks it at every look: an error that says nothing of the chain ends the look. */
-  async function finality(ask: Ask, head: number): Promise<{ isUnusable: boolean; text: string }> {
-    try {
-      const final = await finalizedHead(ask, head, chain.confirmations)
-      return { isUnusable: false, text: final < 0 ? 'none final yet' : `final up to ${final}` }
-    } catch (error) {
-      if (!(error instanceof RpcAnswerError)) throw error
-      return {
-        isUnusable: true,
-        text: `asked for the final block it answers ${error.code}: ${error.message}`,
-      }
-    }
+    return judgeEndpoint(await each[index]!.view(), chain, clock.now())
   }
 
   /** Blocks are never from the future: a head that is ahead shows that this clock is behind. */

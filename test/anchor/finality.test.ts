@@ -4,13 +4,13 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { anchorCall } from '../../src/anchor/contract/registry.ts'
 import { dataFeeOf } from '../../src/anchor/fees/data-fee.ts'
 import { planAnchor } from '../../src/anchor/plan.ts'
-import { finalizedHead } from '../../src/anchor/rpc/chain-reads.ts'
 import { toHex } from '../../src/core/hash.ts'
+import { noMetrics } from '../../src/core/metrics.ts'
 import { anchorTree } from '../../src/merkle/anchor-tree.ts'
 import { foldPath } from '../../src/merkle/path.ts'
 import { acquireLease } from '../../src/store/connection/leases.ts'
 import { until } from '../support/wait.ts'
-import { startFaultProxy } from './support/fault-proxy.ts'
+import { type RpcRequest, startFaultProxy } from './support/fault-proxy.ts'
 import { createStage, PUBLISHER, type Stage } from './support/harness.ts'
 
 let stage: Stage | undefined
@@ -20,40 +20,90 @@ afterEach(async () => {
 })
 
 describe('the newest final block', () => {
-  const noTag = async (): Promise<never> => {
-    throw new RpcAnswerError(-32602, 'invalid argument 0: unknown block tag')
-  }
-  const answering = (code: number) => async (): Promise<never> => {
-    throw new RpcAnswerError(code, 'as it says')
-  }
-
-  it('is so many confirmations below the head where the chain is configured so', async () => {
-    expect(await finalizedHead(noTag, 100, 12)).toBe(88)
-  })
+  const isTag = ({ method, params }: RpcRequest) =>
+    method === 'eth_getBlockByNumber' && params[0] === 'finalized'
 
   it('is 64 below the head where the chain knows no finalized tag', async () => {
-    expect(await finalizedHead(noTag, 100)).toBe(36)
+    stage = await createStage()
+    const proxy = await startFaultProxy(stage.anvil.url)
+    proxy.rule = (request) =>
+      isTag(request) ? { kind: 'error', code: -32000, message: 'finalized block not found' } : undefined
+    stage.chain.rpcUrls = [proxy.url]
+    await stage.seal()
+    const anchorer = await stage.anchorer()
+    await anchorer.tick()
+    const mined = await stage.untilAnchor('a mined anchor', ({ state }) => state === 'mined')
+    await stage.anvil.mine(63)
+    await until(() => anchorer.status().finalizedHead === mined.blockNumber! - 1, { what: 'a look' })
+    expect((await stage.anchors())[0]!.state).toBe('mined')
+    await stage.anvil.mine(1)
+    await stage.untilAnchor('a final anchor', ({ state }) => state === 'finalized')
+    expect(anchorer.status().finality).toMatchObject({
+      by: 'fallback',
+      stalled: false,
+      detail: expect.stringContaining('-32000: finalized block not found'),
+    })
+    await proxy.close()
   })
 
-  it('is none while the endpoint has no final block', async () => {
-    expect(await finalizedHead(async () => null, 100)).toBe(-1)
+  it('is not guessed while an endpoint that told it before fails to', async () => {
+    stage = await createStage()
+    const proxy = await startFaultProxy(stage.anvil.url)
+    stage.chain.rpcUrls = [proxy.url]
+    await stage.anvil.mine(10)
+    const anchorer = await stage.anchorer()
+    const told = await until(() => anchorer.status().finalizedHead, { what: 'a final block' })
+    proxy.rule = (request) =>
+      isTag(request) ? { kind: 'error', code: -32603, message: 'internal error' } : undefined
+    await stage.seal()
+    await anchorer.tick()
+    await stage.untilAnchor('a mined anchor', ({ state }) => state === 'mined')
+    await stage.anvil.mine(100)
+    const head = await stage.anvil.blockNumber()
+    await until(() => anchorer.status().head === head, { what: 'a look at the new blocks' })
+    expect(anchorer.status()).toMatchObject({ finalizedHead: told, finality: { by: 'earlier' } })
+    expect((await stage.anchors())[0]!.state).toBe('mined')
+    proxy.rule = () => undefined
+    await stage.untilAnchor('a final anchor', ({ state }) => state === 'finalized')
+    await proxy.close()
   })
 
-  it('is none while a node says that it has seen none', async () => {
-    expect(await finalizedHead(answering(-39001), 100)).toBe(-1)
-  })
-
-  it('is not guessed when the endpoint is over its limit or broken', async () => {
-    for (const code of [-32005, 429, -32603, -32000]) {
-      await expect(finalizedHead(answering(code), 100)).rejects.toThrow('as it says')
-    }
-  })
-
-  it('is not guessed when the endpoint fails', async () => {
-    const away = async () => {
-      throw new Error('away')
-    }
-    await expect(finalizedHead(away, 100)).rejects.toThrow('away')
+  it('that stands still for an hour is reported, and anchoring goes on', async () => {
+    stage = await createStage()
+    const proxy = await startFaultProxy(stage.anvil.url)
+    stage.chain.rpcUrls = [proxy.url]
+    await stage.anvil.mine(10)
+    const stuck = (await stage.anvil.rpc('eth_getBlockByNumber', ['finalized', false])) as object
+    proxy.rule = (request) => (isTag(request) ? { kind: 'result', result: stuck } : undefined)
+    const gauges = new Map<string, number>()
+    let later = 0
+    const anchorer = await stage.anchorer({
+      clock: { now: () => Date.now() + later },
+      metrics: { ...noMetrics, gauge: (name, value, ..._labels) => void gauges.set(name, value) },
+    })
+    await until(() => anchorer.status().finality?.by === 'tag', { what: 'a first look' })
+    await stage.seal()
+    await anchorer.tick()
+    await stage.untilAnchor('a mined anchor', ({ state }) => state === 'mined')
+    await stage.anvil.mine(80)
+    later = 3_700_000
+    await until(() => anchorer.status().finality?.stalled, { what: 'the report' })
+    expect(anchorer.status().finality!.detail).toMatch(
+      /finalized nothing past block \d+ since .*, while it went on/,
+    )
+    expect(gauges.get('holdfast_finality_age_seconds')).toBeGreaterThan(3_600)
+    expect(stage.logger.entries.filter(({ message }) => message.includes('finalized nothing'))).toHaveLength(
+      1,
+    )
+    await stage.seal()
+    await anchorer.tick()
+    await stage.untilAnchor('another mined anchor', ({ id, state }) => id === 2 && state === 'mined')
+    expect((await stage.anchors())[0]!.state).toBe('mined')
+    proxy.rule = () => undefined
+    await stage.anvil.mine(6)
+    await stage.untilAnchor('a final anchor', ({ state }) => state === 'finalized')
+    await until(() => anchorer.status().finality?.stalled === false, { what: 'the end of the report' })
+    await proxy.close()
   })
 })
 

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { REGISTRY_ADDRESS } from '../../src/anchor/contract/registry.generated.ts'
 import type { Finding } from '../../src/doctor/verdict.ts'
 import { openDatabase } from '../../src/store/connection/database.ts'
-import { startFaultProxy } from '../anchor/support/fault-proxy.ts'
+import { type Fault, type RpcRequest, startFaultProxy } from '../anchor/support/fault-proxy.ts'
 import { createServed, type Served } from '../e2e/served.ts'
 import { DEV_ACCOUNTS } from '../support/anvil.ts'
 import { runHoldfast } from '../support/process.ts'
@@ -128,27 +128,42 @@ describe('holdfast doctor', () => {
     expect(other.findings.find(({ name }) => name.includes('endpoint'))!.detail).toContain('31337, not 5')
   })
 
-  it('tells an endpoint whose word on finality would stop anchoring from one that has no such tag', async () => {
+  it('says what an endpoint answers in the place of a final block, and what counts as final then', async () => {
     const proxy = await startFaultProxy(served.anvil.url)
     const name = `chain 31337 endpoint ${new URL(proxy.url).host}`
-    const answerFinalized = (code: number, message: string) => {
-      proxy.rule = ({ method, params }) =>
-        method === 'eth_getBlockByNumber' && params[0] === 'finalized'
-          ? { kind: 'error', code, message }
-          : undefined
+    const isTag = ({ method, params }: RpcRequest) =>
+      method === 'eth_getBlockByNumber' && params[0] === 'finalized'
+    const diagnosed = async (fault: Fault) => {
+      proxy.rule = (request) => (isTag(request) ? fault : undefined)
+      return (await diagnose({ HOLDFAST_RPC_URL: proxy.url })).of(name)
     }
-    answerFinalized(-32000, 'finality is not available')
-    const broken = await diagnose({ HOLDFAST_RPC_URL: proxy.url })
-    answerFinalized(-32602, 'invalid argument: unknown block tag')
-    const without = await diagnose({ HOLDFAST_RPC_URL: proxy.url })
+    const without = await diagnosed({ kind: 'error', code: -32000, message: 'finalized block not found' })
+    const limited = await diagnosed({ kind: 'error', code: -32005, message: 'limit exceeded' })
+    proxy.rule = () => undefined
+    proxy.edit = (request, result) => {
+      if (!isTag(request)) return
+      const block = result as { number: string; timestamp: string }
+      block.timestamp = `0x${(Number(block.timestamp) - 3 * 3_600).toString(16)}`
+      block.number = '0x1'
+    }
+    const standing = (await diagnose({ HOLDFAST_RPC_URL: proxy.url })).of(name)
     await proxy.close()
-    expect(broken.code).toBe(1)
-    expect(broken.of(name)).toMatchObject({
-      level: 'fail',
-      detail: expect.stringContaining('-32000: finality is not available'),
+    expect(without).toMatchObject({
+      level: 'ok',
+      detail: expect.stringContaining(
+        'by 64 confirmations, for it does not tell (it answers -32000: finalized',
+      ),
+    })
+    expect(limited).toMatchObject({
+      level: 'warn',
+      detail: expect.stringContaining('-32005: limit exceeded'),
       todo: expect.stringContaining('confirmations'),
     })
-    expect(without.of(name).level).toBe('ok')
+    expect(standing).toMatchObject({
+      level: 'warn',
+      detail: expect.stringMatching(/final up to 1, which is 3 h older/),
+      todo: expect.stringContaining('finalizes nothing'),
+    })
   })
 
   it('takes the pause of a key that is no longer configured for a warning', async () => {

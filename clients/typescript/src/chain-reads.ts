@@ -1,5 +1,6 @@
 /** Blocks, receipts and logs as an endpoint tells them. In: a question. Out: the facts that a verdict may rest on. */
 import type { Hex } from './format.ts'
+import { RpcAnswerError } from './json-rpc.ts'
 import {
   type Ask,
   addressOf,
@@ -38,16 +39,18 @@ export type TransactionReceipt = {
 }
 
 /**
- * The block of the canonical chain at this number or tag; null when the endpoint has none.
+ * The block of the canonical chain at this number or tag; null when the endpoint has none of that number.
  * @throws MalformedAnswerError also for another block than the one asked for; what `ask` throws
  */
-export function blockAt(ask: Ask, at: number | 'latest' | 'finalized' | 'earliest'): Promise<Block | null> {
-  const tag = typeof at === 'number' ? `0x${at.toString(16)}` : at
-  return askFor(ask, 'eth_getBlockByNumber', [tag, false], (answer) => {
+export async function blockAt(
+  ask: Ask,
+  at: number | 'latest' | 'finalized' | 'earliest',
+): Promise<Block | null> {
+  if (typeof at === 'string') return askFor(ask, 'eth_getBlockByNumber', [at, false], blockOf)
+  const params = [`0x${at.toString(16)}`, false]
+  return askFor(nullInstead(ask, NO_BLOCK), 'eth_getBlockByNumber', params, (answer) => {
     const block = blockOf(answer)
-    if (block !== null && typeof at === 'number' && block.number !== at) {
-      throw new Error(`block ${block.number}, not ${at}`)
-    }
+    if (block !== null && block.number !== at) throw new Error(`block ${block.number}, not ${at}`)
     return block
   })
 }
@@ -57,13 +60,34 @@ export function blockAt(ask: Ask, at: number | 'latest' | 'finalized' | 'earlies
  * @throws MalformedAnswerError also for another transaction's receipt; what `ask` throws
  */
 export function receiptOf(ask: Ask, transactionHash: Hex): Promise<TransactionReceipt | null> {
-  return askFor(ask, 'eth_getTransactionReceipt', [transactionHash], (answer) => {
+  const params = [transactionHash]
+  return askFor(nullInstead(ask, NO_RECEIPT), 'eth_getTransactionReceipt', params, (answer) => {
     const receipt = receiptFrom(answer)
     if (receipt !== null && receipt.transactionHash !== transactionHash.toLowerCase()) {
       throw new Error('the receipt of another transaction')
     }
     return receipt
   })
+}
+
+/** Errors that mean what others answer null for. */
+const NO_BLOCK = /(header|block)\b.{0,40}\bnot found|unknown block|could not find block|null round/i
+/** go-ethereum answers the last one for any receipt, until it has indexed its whole history. */
+const NO_RECEIPT = /(transaction|receipt)\b.{0,40}\bnot found|unknown transaction|indexing is in progress/i
+/** Besu and Erigon: there is no such block. */
+const NO_SUCH_BLOCK = -39001
+
+function nullInstead(ask: Ask, words: RegExp): Ask {
+  return async (method, params) => {
+    try {
+      return await ask(method, params)
+    } catch (error) {
+      const means =
+        error instanceof RpcAnswerError && (error.code === NO_SUCH_BLOCK || words.test(error.message))
+      if (means) return null
+      throw error
+    }
+  }
 }
 
 export function blockOf(answer: unknown): Block | null {

@@ -35,9 +35,19 @@ export async function spendingHindrance(
   return dailyLimitHindrance(context, worst)
 }
 
-/** The signer's balance in wei; null where the endpoint does not tell it. */
-export async function balanceSeen(context: AnchorContext, { endpoint, ask }: Sight): Promise<bigint | null> {
-  return askOptional(context, { endpoint, name: 'balance' }, () => balanceOf(ask, context.signer.address))
+/**
+ * The signer's balance in wei, as of at most `maxAgeMs` ago; null where the endpoint does not tell it.
+ */
+export async function balanceSeen(
+  context: AnchorContext,
+  { endpoint, ask }: Sight,
+  maxAgeMs = 0,
+): Promise<bigint | null> {
+  const { memory, clock, signer } = context
+  if (memory.balance !== null && clock.now() - memory.balance.at < maxAgeMs) return memory.balance.wei
+  const wei = await askOptional(context, { endpoint, name: 'balance' }, () => balanceOf(ask, signer.address))
+  memory.balance = wei === null ? null : { wei, at: clock.now() }
+  return wei
 }
 
 async function dailyLimitHindrance(context: AnchorContext, worst: bigint): Promise<Hindrance | null> {

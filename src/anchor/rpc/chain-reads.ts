@@ -91,28 +91,3 @@ export async function codeAt(ask: Ask, address: string): Promise<Hex> {
 export async function hasCode(ask: Ask, address: string): Promise<boolean> {
   return (await codeAt(ask, address)) !== '0x'
 }
-
-/** Used where a chain has neither a `finalized` tag nor configured confirmations. */
-const DEFAULT_CONFIRMATIONS = 64
-/** geth's answer while it has not seen a final block yet. */
-const NO_SUCH_BLOCK = -39001
-/** Method or parameter not known. */
-const TAG_NOT_KNOWN = new Set([-32601, -32602])
-
-/**
- * Number of the newest block that counts as final: `confirmations` below the head when given, else the endpoint's
- * `finalized` tag, else 64 below the head. -1 when no block is.
- */
-export async function finalizedHead(ask: Ask, head: number, confirmations?: number): Promise<number> {
-  if (confirmations !== undefined) return head - confirmations
-  try {
-    const block = await blockAt(ask, 'finalized')
-    return block === null ? -1 : block.number
-  } catch (error) {
-    if (!(error instanceof RpcAnswerError)) throw error
-    if (error.code === NO_SUCH_BLOCK) return -1
-    if (TAG_NOT_KNOWN.has(error.code)) return head - DEFAULT_CONFIRMATIONS
-    // A limit or an internal error says nothing of the chain: taking it for a missing tag would call blocks final too early.
-    throw error
-  }
-}

@@ -3,14 +3,27 @@ import { type Ask, askFor, MalformedAnswerError, quantityOf } from 'holdfast-cli
 import { HoldfastError } from '../../core/errors.ts'
 import type { Metrics } from '../../core/metrics.ts'
 import type { Clock, Logger } from '../../core/ports.ts'
-import { createEndpoint, type Endpoint, type EndpointHealth, endpointNames } from './endpoint.ts'
+import {
+  type CallPatience,
+  createEndpoint,
+  type Endpoint,
+  type EndpointHealth,
+  endpointNames,
+} from './endpoint.ts'
+import { rememberAnswers } from './remember-answers.ts'
 import { classifySendError, combineOutcomes, type SendOutcome } from './send-outcome.ts'
 
 /** The chain as one endpoint shows it at one moment; a pass asks all of its questions through one view. */
 export type ChainView = {
   endpoint: string
   head: number
+  /**
+   * Repeats calls that failed for a passing reason, until the time of the look is over. Asks each question once: a look
+   * sees the chain as it was when it first asked.
+   */
   ask: Ask
+  /** Repeats only calls over the endpoint's limit: for questions that an error may answer. */
+  askOnce: Ask
   /** Looks through others first for a while, where there are others. */
   lookFailed(error: unknown): void
   lookDone(): void
@@ -47,15 +60,19 @@ export function createEndpoints(options: {
   logger: Logger
   metrics: Metrics
   random?: () => number
+  /** Ms that all calls of one look may take together, the repeated ones included; default 30,000. */
+  lookMs?: number
 }): Endpoints {
-  const { chainId, logger } = options
+  const { chainId, logger, lookMs = LOOK_MS } = options
   const names = endpointNames(options.rpcUrls)
   const endpoints = options.rpcUrls.map((url, index) =>
     createEndpoint({ ...options, url, name: names[index]!, random: options.random ?? Math.random }),
   )
 
   async function views(): Promise<ChainView[]> {
-    const answers = await Promise.allSettled(endpoints.map(viewOf))
+    const answers = await Promise.allSettled(
+      endpoints.map((each) => viewOf(each, endpoints.length === 1, lookMs)),
+    )
     const open = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
     if (open.length > 0) return bestFirst(open)
     const faults = answers.map((answer) => (answer.status === 'rejected' ? answer.reason : null))
@@ -73,11 +90,13 @@ export function createEndpoints(options: {
     view: async () => (await views())[0]!,
     async send(raw) {
       const params = [`0x${raw.toString('hex')}`]
-      const outcomes = await Promise.all(endpoints.map((endpoint) => sendTo(endpoint, params)))
+      const { longestPauseMs } = endpoints.length === 1 ? ALONE : AMONG_OTHERS
+      const patience = { repeats: SENDING.repeats, longestPauseMs, leftMs: timeOf(SENDING.withinMs) }
+      const outcomes = await Promise.all(endpoints.map((each) => sendTo(each, params, patience)))
       return combineOutcomes(outcomes)
     },
     async requireChain() {
-      const answers = await Promise.allSettled(endpoints.map((endpoint) => endpoint.call('eth_chainId', [])))
+      const answers = await Promise.allSettled(endpoints.map((endpoint) => endpoint.requireChain()))
       for (const answer of answers) {
         if (answer.status === 'fulfilled') continue
         if (answer.reason instanceof HoldfastError) throw answer.reason
@@ -91,6 +110,31 @@ export function createEndpoints(options: {
   }
 }
 
+const LOOK_MS = 30_000
+/** A single endpoint is waited for. */
+const ALONE = {
+  finding: { limited: 20, flaky: 4 },
+  looking: { limited: 20, flaky: 6, silent: 1 },
+  longestPauseMs: 15_000,
+}
+/** Where there are others, they are asked sooner than one is waited for. */
+const AMONG_OTHERS = {
+  finding: { limited: 1, flaky: 2 },
+  looking: { limited: 4, flaky: 4 },
+  longestPauseMs: 2_000,
+}
+/** The same bytes may be sent again; only an endpoint that did not look at them is asked at once to do so. */
+const SENDING = { repeats: { limited: 4 }, withinMs: 15_000 }
+
+/** Ms left of `ms` since it was first asked. */
+function timeOf(ms: number): () => number {
+  let endsAt: number | undefined
+  return () => {
+    endsAt ??= performance.now() + ms
+    return endsAt - performance.now()
+  }
+}
+
 type RankedView = ChainView & { setAside: boolean }
 
 function bestFirst(views: readonly RankedView[]): RankedView[] {
@@ -99,21 +143,39 @@ function bestFirst(views: readonly RankedView[]): RankedView[] {
   return [...views].sort((a, b) => rank(a) - rank(b))
 }
 
-async function viewOf(endpoint: Endpoint): Promise<RankedView> {
-  const { name, call, lookFailed, lookDone } = endpoint
+async function viewOf(endpoint: Endpoint, alone: boolean, lookMs: number): Promise<RankedView> {
+  const { name, lookFailed, lookDone } = endpoint
+  const { finding, looking, longestPauseMs } = alone ? ALONE : AMONG_OTHERS
+  const patiently = (repeats: CallPatience['repeats'], leftMs: () => number): Ask => {
+    const patience = { repeats, longestPauseMs, leftMs }
+    return (method, params) => endpoint.call(method, params, patience)
+  }
+  const leftMs = timeOf(lookMs)
   try {
-    const head = await askFor(call, 'eth_blockNumber', [], quantityOf)
+    const head = await askFor(patiently(finding, timeOf(lookMs)), 'eth_blockNumber', [], quantityOf)
     endpoint.sawHead(head)
-    return { endpoint: name, head, ask: call, lookFailed, lookDone, setAside: endpoint.isSetAside() }
+    return {
+      endpoint: name,
+      head,
+      ask: rememberAnswers(patiently(looking, leftMs)),
+      askOnce: patiently({ limited: looking.limited }, leftMs),
+      lookFailed,
+      lookDone,
+      setAside: endpoint.isSetAside(),
+    }
   } catch (error) {
     if (error instanceof RpcAnswerError || error instanceof MalformedAnswerError) lookFailed(error)
     throw error
   }
 }
 
-async function sendTo(endpoint: Endpoint, params: readonly unknown[]): Promise<SendOutcome> {
+async function sendTo(
+  endpoint: Endpoint,
+  params: readonly unknown[],
+  patience: CallPatience,
+): Promise<SendOutcome> {
   try {
-    await endpoint.call('eth_sendRawTransaction', params)
+    await endpoint.call('eth_sendRawTransaction', params, patience)
     return { kind: 'accepted' }
   } catch (error) {
     // An endpoint of another chain, or one that backs off or cannot be connected to, has not seen the bytes.

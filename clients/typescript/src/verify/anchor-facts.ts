@@ -1,6 +1,6 @@
 /** What one endpoint says now about the transaction, the block and the registry of an anchor. */
 import { type Block, blockAt, receiptOf, type TransactionReceipt } from '../chain-reads.ts'
-import { finalizedHead } from '../finality.ts'
+import { askFinalized, finalityOf } from '../finality.ts'
 import type { ReceiptAnchor } from '../format.ts'
 import { type Ask, askFor, bigQuantityOf } from '../rpc-values.ts'
 import { anchoredAtCall } from './registry-calls.ts'
@@ -40,8 +40,14 @@ export async function readFacts(ask: Ask, anchor: ReceiptAnchor): Promise<Anchor
   ])
   const head = await blockAt(ask, 'latest')
   if (head === null) throw new Error('it has no newest block')
-  const finalized = await told(finalizedHead(ask, head.number))
-  return { head, transaction, block, storedAt, finalized }
+  return { head, transaction, block, storedAt, finalized: await finalizedNumber(ask, head.number) }
+}
+
+async function finalizedNumber(ask: Ask, head: number): Promise<number | Untold> {
+  const answer = await told(askFinalized(ask))
+  if (answer instanceof Untold) return answer
+  const { number, by } = finalityOf({ head, answer })
+  return by === 'nothing' && answer.kind !== 'told' ? new Untold(answer.said) : number
 }
 
 /** Addresses without code answer `0x`. */

@@ -1,5 +1,6 @@
 /** The RPC endpoints that an auditor gave, opened once for a whole check. */
 import { createJsonRpc, type JsonRpc } from '../json-rpc.ts'
+import { patient } from '../rpc-retry.ts'
 import { type Ask, askFor, quantityOf } from '../rpc-values.ts'
 
 /**
@@ -40,6 +41,8 @@ export type ReadLimits = {
 }
 
 const OUT_OF_TIME = 'the time for the whole check was over'
+/** For all repetitions of calls to one endpoint that fail for a passing reason, from the first failure. */
+const PATIENCE_MS = 10_000
 /** A failed question for the chain id is asked again after this long. */
 const FAILURE_KEPT_MS = 30_000
 
@@ -83,7 +86,7 @@ function openClient(url: string, timeoutMs: number, isOver: () => boolean): Clie
   let rpc: JsonRpc | undefined
   let served: { id: Promise<number>; at: number; failed: boolean } | undefined
 
-  const ask: Ask = async (method, params) => {
+  const once: Ask = async (method, params) => {
     if (isOver()) throw new Error(OUT_OF_TIME)
     try {
       rpc ??= createJsonRpc({ url, timeoutMs })
@@ -92,6 +95,17 @@ function openClient(url: string, timeoutMs: number, isOver: () => boolean): Clie
       throw isOver() ? new Error(OUT_OF_TIME) : error
     }
   }
+  let patienceEndsAt: number | undefined
+  const ask = patient(once, {
+    repeats: { limited: 4, flaky: 3 },
+    leftMs() {
+      patienceEndsAt ??= performance.now() + PATIENCE_MS
+      return patienceEndsAt - performance.now()
+    },
+    longestPauseMs: 2_000,
+    pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    random: Math.random,
+  })
 
   return {
     ask,
