@@ -7,6 +7,7 @@ import type { AnchorContext } from './context.ts'
 import { pause } from './explain.ts'
 import { finalNumber } from './final-head.ts'
 import { contradictsFinal, type Sight } from './inspect.ts'
+import { otherViews } from './others.ts'
 import { ContradictedAnswerError, isEndpointFault } from './rpc/faults.ts'
 import { isGone, wasThereBefore } from './second-look.ts'
 
@@ -39,8 +40,7 @@ export async function checkFinality(context: AnchorContext, sight: Sight, accoun
 /** How many other endpoints say the same. */
 async function requireNoneElsewhere(context: AnchorContext, sight: Sight, anchor: Anchor): Promise<number> {
   let seconded = 0
-  for (const view of await context.endpoints.views()) {
-    if (view.endpoint === sight.endpoint) continue
+  for (const view of await otherViews(context, sight)) {
     try {
       const finalized = await finalNumber(context, view)
       if (finalized < anchor.blockNumber!) continue

@@ -1,5 +1,5 @@
 /** Looks with nothing to do: the head only, and everything once in a while. */
-import { readAccount } from '../store/chain/accounts.ts'
+import { type Account, readAccount } from '../store/chain/accounts.ts'
 import { openAnchors } from '../store/chain/anchors.ts'
 import type { AnchorContext } from './context.ts'
 import type { PassReport } from './report.ts'
@@ -22,10 +22,15 @@ export async function idleReport(context: AnchorContext, view: ChainView): Promi
   return { ...last.report, head: view.head }
 }
 
-/** Keeps the report of a whole look. */
-export async function noteWholeLook(context: AnchorContext, report: PassReport): Promise<void> {
+/** Keeps the report of a whole look that left nothing to find out. */
+export async function noteWholeLook(
+  context: AnchorContext,
+  account: Account,
+  report: PassReport,
+): Promise<void> {
   const { memory, clock } = context
-  memory.lastWholeLook = report.busy ? null : { report, at: clock.now(), state: await stateOf(context) }
+  const isSettled = !report.busy && account.confirmed
+  memory.lastWholeLook = isSettled ? { report, at: clock.now(), state: await stateOf(context) } : null
 }
 
 /** What others may change meanwhile: operators resume, deployments set nonces aside. */

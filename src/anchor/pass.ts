@@ -82,7 +82,7 @@ async function lookThrough(context: AnchorContext, view: ChainView): Promise<Pas
     balanceDays: await balanceDays(context, balance),
     busy: open.length > 0 || memory.due,
   }
-  await noteWholeLook(context, report)
+  await noteWholeLook(context, account, report)
   return report
 }
 

@@ -33,9 +33,10 @@ export type Endpoints = {
   /**
    * Asks every endpoint for its newest block. Those that answer, the best to look through first: not behind before
    * behind, those that served the last look to its end before those that did not, then the given order.
+   * @param except the name of one that is not asked
    * @throws HoldfastError CHAIN_UNAVAILABLE (retry) when none answers, WRONG_CHAIN when those that answer serve another
    */
-  views(): Promise<ChainView[]>
+  views(except?: string): Promise<ChainView[]>
   /**
    * The first of {@link views}.
    * @throws as it does
@@ -69,10 +70,11 @@ export function createEndpoints(options: {
     createEndpoint({ ...options, url, name: names[index]!, random: options.random ?? Math.random }),
   )
 
-  async function views(): Promise<ChainView[]> {
-    const answers = await Promise.allSettled(
-      endpoints.map((each) => viewOf(each, endpoints.length === 1, lookMs)),
-    )
+  async function views(except?: string): Promise<ChainView[]> {
+    const asked = endpoints.filter(({ name }) => name !== except)
+    if (asked.length === 0) return []
+    const alone = endpoints.length === 1
+    const answers = await Promise.allSettled(asked.map((each) => viewOf(each, alone, lookMs)))
     const open = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
     if (open.length > 0) return bestFirst(open)
     const faults = answers.map((answer) => (answer.status === 'rejected' ? answer.reason : null))
@@ -80,7 +82,7 @@ export function createEndpoints(options: {
     if (wrong !== undefined) throw wrong
     throw new HoldfastError(
       'CHAIN_UNAVAILABLE',
-      `No RPC endpoint of chain ${chainId} answers: ${faults.map((fault, i) => `${names[i]}: ${messageOf(fault)}`).join('; ')}.`,
+      `No RPC endpoint of chain ${chainId} answers: ${faults.map((fault, i) => `${asked[i]!.name}: ${messageOf(fault)}`).join('; ')}.`,
       { retryAfter: 5, cause: faults[0] },
     )
   }
