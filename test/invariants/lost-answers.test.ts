@@ -143,7 +143,8 @@ it('a migration whose answer was lost is done when it is asked for again', async
   // The row by which migrations lock each other out, and the migrations.
   const lost = Promise.all([1, 2].map(() => proxy.loseCommitAnswer('holdfast-migrate')))
   const env = { DATABASE_URL: url.href }
-  expect((await runHoldfast(['migrate'], { env }).exit()).code).toBe(75)
+  const first = runHoldfast(['migrate'], { env })
+  expect((await first.exit()).code, first.stderr()).toBe(75)
   await lost
   const second = runHoldfast(['migrate'], { env })
   expect(await second.exit()).toEqual({ code: 0, signal: null })

@@ -68,11 +68,11 @@ const ERRNOS: readonly Row[] = [
 /** What opening a socket may fail with, and other work as well: without descriptors, or at a path that is not there. */
 const SOCKET_ERRNO = /^(ENOENT|EACCES|EMFILE|ENFILE|EADDRNOTAVAIL)$/
 
-/** Messages of pg's, which come without a code. */
+/** Messages of pg's and kysely's, which come without a code. */
 const MESSAGES: readonly Row[] = [
   {
     matches:
-      /Connection terminated|timeout exceeded when trying to connect|timeout expired|connection error|Client has encountered|server closed|Cannot use a pool after calling end|driver has already been destroyed/i,
+      /Connection terminated|timeout exceeded when trying to connect|timeout expired|connection error|Client (has encountered|was closed)|connection has been discarded|server closed|Cannot use a pool after calling end|driver has already been destroyed/i,
     kind: 'transient',
     why: 'it cannot be reached or does not answer',
   },
