@@ -14,16 +14,18 @@ import type { Signer } from './signers/signer.ts'
 
 /** Something an auditor or an operator may want to hear of, told after it is committed. */
 export type AnchorEvent =
-  | {
-      type: 'anchored' | 'finalized'
-      chainId: number
-      anchorId: number
-      root: Hex
-      transactionHash: Hex
-      blockNumber: number
-    }
-  | { type: 'reorged'; chainId: number; anchorId: number; root: Hex }
+  | ({ type: 'anchored' | 'finalized'; transactionHash: Hex; blockNumber: number } & AnchorOfEvent)
+  | ({ type: 'reorged' } & AnchorOfEvent)
   | { type: 'paused'; chainId: number; address: string; reason: PauseReason; detail: string }
+
+type AnchorOfEvent = {
+  chainId: number
+  anchorId: number
+  root: Hex
+  /** The batches that it holds, both inclusive. */
+  firstBatch: number
+  lastBatch: number
+}
 
 /** A contradiction that Holdfast does not resolve by itself. */
 export type PauseReason =

@@ -33,7 +33,14 @@ export async function checkFinality(context: AnchorContext, sight: Sight, accoun
       await regressToSubmitted(client, last.id)
       await noteUnmined(client, last.id)
     })
-    context.onEvent({ type: 'reorged', chainId: chain.chainId, anchorId: last.id, root: toHex(last.root) })
+    context.onEvent({
+      type: 'reorged',
+      chainId: chain.chainId,
+      anchorId: last.id,
+      root: toHex(last.root),
+      firstBatch: last.firstBatch,
+      lastBatch: last.lastBatch,
+    })
   }
 }
 

@@ -210,18 +210,22 @@ function announce(
   changes: readonly Change[],
 ): void {
   const { chain, logger, metrics, onEvent } = context
+  const { firstBatch, lastBatch } = anchor
   const about = { chainId: chain.chainId, anchorId: anchor.id, root: toHex(anchor.root) }
   for (const change of changes) {
-    logger.info({ ...about, batches: anchor.lastBatch - anchor.firstBatch + 1 }, `anchor ${change}`)
+    logger.info({ ...about, batches: lastBatch - firstBatch + 1 }, `anchor ${change}`)
     metrics.count('holdfast_anchor_changes_total', 1, { chain: String(chain.chainId), change })
     if (change === 'anchored' && finding.kind === 'mined' && finding.receipt.feePaid === null) {
       logger.warn(about, 'the receipt does not tell what the transaction cost: it is missing in the accounts')
     }
-    if (change === 'reorged' || change === 'moved') onEvent({ type: 'reorged', ...about })
+    if (change === 'reorged' || change === 'moved')
+      onEvent({ type: 'reorged', ...about, firstBatch, lastBatch })
     if (finding.kind !== 'mined' || change === 'reorged' || change === 'freed') continue
     onEvent({
       type: change === 'finalized' ? 'finalized' : 'anchored',
       ...about,
+      firstBatch,
+      lastBatch,
       transactionHash: toHex(finding.attempt.hash),
       blockNumber: finding.block.number,
     })

@@ -8,8 +8,8 @@ import type { Config } from '../config/schema.ts'
 import { readSigner } from '../config/secrets.ts'
 import { createDeadline } from '../core/cron.ts'
 import { faultAt } from '../core/fault-point.ts'
+import { toHex } from '../core/hash.ts'
 import { type Logger, systemClock } from '../core/ports.ts'
-import type { HoldfastEvent } from '../http/deps.ts'
 import { createServer } from '../http/server.ts'
 import { createIntakeQueue } from '../ingest/intake-queue.ts'
 import { anchorTree } from '../merkle/anchor-tree.ts'
@@ -35,7 +35,7 @@ import { findByKeyHash } from '../store/intake/sources.ts'
 import { readTile } from '../store/sealed/read-tiles.ts'
 import { createOwnVerifier } from '../verify/own-anchors.ts'
 import { startClocks } from './clocks.ts'
-import { createEventFeed } from './event-feed.ts'
+import { createEventFeed, createOwnership, eventOf } from './event-feed.ts'
 import { registerGauges } from './gauges.ts'
 import { createHealth } from './health.ts'
 import { createIngestHealth } from './ingest-health.ts'
@@ -108,7 +108,7 @@ export async function startDaemon(options: {
     })
     undo.defer('clocks', clocks.close)
 
-    const events = createEventFeed<HoldfastEvent>(logger)
+    const events = createEventFeed(logger)
     const ingestHealth = createIngestHealth({ probe: (bytes) => probeIntake(writes.pool, bytes), logger })
     const append = createIntakeAppender(writes.pool)
     const intake = createIntakeQueue({
@@ -130,7 +130,7 @@ export async function startDaemon(options: {
           type: 'sealed',
           batchId: String(batchId),
           leafCount,
-          root: `0x${root.toString('hex')}`,
+          root: toHex(root),
         }),
       faultPoint: options.faultPoint,
     })
@@ -155,7 +155,8 @@ export async function startDaemon(options: {
         owner,
         leaseTtlMs: config.lease.ttlMs,
         onEvent: (event) => {
-          if (event.type !== 'paused') events.publish(event)
+          const told = eventOf(event)
+          if (told !== null) events.publish(told)
         },
         ...(faultPoint ? { faultPoint } : {}),
       })
@@ -210,6 +211,7 @@ export async function startDaemon(options: {
       findSource: (keyHash) => findByKeyHash(keys.db, keyHash),
       status: createStatus({ database: reads, chains, intake }),
       events,
+      eventConcerns: createOwnership(reads.pool),
       health: createHealth({
         database: reads,
         checkIngest: ingestHealth.check,

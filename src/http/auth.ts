@@ -14,8 +14,8 @@ declare module 'fastify' {
 type Hook = (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => void
 
 export type Auth = {
-  /** Lets the request through when its key has the scope; `admin` has every scope. */
-  require(scope: Scope): Hook
+  /** Lets the request through when its key has one of the scopes; `admin` has every scope. */
+  require(...scopes: [Scope, ...Scope[]]): Hook
   /** The source of the request's key when that is known without asking and has the scope; else leave it to `require`. */
   known(request: IncomingMessage, scope: Scope): Source | undefined
 }
@@ -60,14 +60,17 @@ export function createAuth(deps: {
       const source = headers.authorization === undefined ? undefined : known.get(headers.authorization)
       return source !== undefined && mayUse(source, scope) ? source : undefined
     },
-    require(scope) {
+    require(...scopes) {
       const admit = (request: FastifyRequest, source: Source | null): Error | undefined => {
         if (source === null) {
           return new HoldfastError('UNAUTHORIZED', 'The API key is not known, or was revoked.')
         }
-        if (!mayUse(source, scope)) {
+        if (!scopes.some((scope) => mayUse(source, scope))) {
           const has = source.scopes.join(', ')
-          return new HoldfastError('FORBIDDEN', `This needs the scope ${scope}; the key has ${has}.`)
+          return new HoldfastError(
+            'FORBIDDEN',
+            `This needs the scope ${scopes.join(' or ')}; the key has ${has}.`,
+          )
         }
         request.source = source
         return undefined

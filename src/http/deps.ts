@@ -1,4 +1,5 @@
 import type { Verification } from 'holdfast-client'
+import type { Hex } from '../core/hash.ts'
 import type { Metrics } from '../core/metrics.ts'
 import type { Clock, Logger } from '../core/ports.ts'
 import type { IntakeQueue } from '../ingest/intake-queue.ts'
@@ -22,6 +23,8 @@ export type HttpDeps = {
   /** What `/v1/status` answers. */
   status(): Promise<object>
   events: EventFeed
+  /** Whether the event is of a batch that holds records of the source. */
+  eventConcerns(sourceId: number, event: HoldfastEvent): Promise<boolean>
   health: HealthReader
   /** The Prometheus exposition. */
   metricsPage: { text(): Promise<string>; contentType: string }
@@ -55,15 +58,35 @@ type ListReader = {
   anchor(id: number): Promise<AnchorRow | null>
 }
 
-/** What happened, as `/v1/events` tells it: the type names the event, the rest is its data. */
-export type HoldfastEvent = {
-  type: 'sealed' | 'anchored' | 'finalized' | 'reorged'
-  [field: string]: unknown
+/** What happened, as `/v1/events` tells it: the type names the event, the rest is its data, as the lists give it. */
+export type HoldfastEvent =
+  | { type: 'sealed'; batchId: string; leafCount: number; root: Hex }
+  | ({ type: 'anchored' | 'finalized'; transactionHash: Hex; blockNumber: number } & AnchorOfEvent)
+  | ({ type: 'reorged' } & AnchorOfEvent)
+
+type AnchorOfEvent = {
+  anchorId: string
+  chainId: `eip155:${string}`
+  root: Hex
+  firstBatch: string
+  lastBatch: string
+}
+
+export type FeedEntry = { id: string; event: HoldfastEvent }
+
+/** How a listener goes on after the id it gave. */
+export type Following = {
+  /** Whether events after that id may be missing. */
+  gap: boolean
+  /** Id of the last event before `missed`. */
+  from: string
+  missed: FeedEntry[]
+  stop(): void
 }
 
 type EventFeed = {
-  /** @returns a function that ends the subscription */
-  subscribe(listener: (event: HoldfastEvent) => void): () => void
+  /** Tells the listener of every event from now on. @param after id of the last event that it knows */
+  follow(listener: (entry: FeedEntry) => void, after?: string): Following
 }
 
 export type HealthCheck = { name: string; ok: boolean; detail: string }

@@ -13,6 +13,7 @@ import type { GatheringRequest } from './connections/request.ts'
 import type { HttpDeps } from './deps.ts'
 import { registerLists } from './lists/route.ts'
 import { watchMethods } from './methods.ts'
+import { registerEvents } from './operations/events.ts'
 import { DOCUMENT, NAMED } from './operations/openapi.ts'
 import { registerOperations } from './operations/route.ts'
 import { registerStatus } from './operations/status.ts'
@@ -142,6 +143,7 @@ export async function createServer(deps: HttpDeps): Promise<HttpServer> {
     registerReceipts(scope, { ...withAuth, turns })
     registerLists(scope, withAuth)
     registerStatus(scope, withAuth)
+    registerEvents(scope, withAuth)
     registerOperations(scope, deps)
   }
 

@@ -1,9 +1,6 @@
-import { once } from 'node:events'
-import { connect } from 'node:net'
 import Ajv2020 from 'ajv/dist/2020.js'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { HealthCheck } from '../../src/http/deps.ts'
-import type { Source } from '../../src/store/intake/sources.ts'
 import { until } from '../support/wait.ts'
 import { type ServerUnderTest, startServer } from './server-under-test.ts'
 
@@ -76,83 +73,6 @@ describe('GET /v1/status', () => {
     const response = await server.call('/v1/status')
     expect(response.headers.get('cache-control')).toBe('no-store')
     expect(await json(response)).toEqual({ pending: { bytes: 0, requests: 0 } })
-  })
-})
-
-describe('GET /v1/events', () => {
-  async function open() {
-    const abort = new AbortController()
-    const response = await server.call('/v1/events', { signal: abort.signal })
-    expect(response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8')
-    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
-    let text = ''
-    return {
-      close: () => abort.abort(),
-      async reads(wanted: string) {
-        while (!text.includes(wanted)) {
-          const { value, done } = await reader.read()
-          if (done) throw new Error(`stream ended after ${text}`)
-          text += value
-        }
-        return text
-      },
-      ended: async () => {
-        for (;;) if ((await reader.read()).done) return
-      },
-    }
-  }
-
-  it('tells what happens, to everyone who listens, until they leave', async () => {
-    const [first, second] = [await open(), await open()]
-    await first.reads(': connected')
-    await second.reads(': connected')
-    server.emit({ type: 'sealed', batchId: '7', leafCount: 3 })
-    for (const stream of [first, second]) {
-      expect(await stream.reads('\n\nevent')).toContain(
-        'event: sealed\ndata: {"batchId":"7","leafCount":3}\n',
-      )
-      await stream.reads('"leafCount":3}\n\n')
-    }
-    expect(server.listeners()).toBe(2)
-    first.close()
-    await until(() => server.listeners() === 1, { what: 'the end of a subscription' })
-    second.close()
-    await until(() => server.listeners() === 0, { what: 'the end of the other' })
-  })
-
-  it('is not begun for one who left while the key was looked up', async () => {
-    let known: ((source: Source) => void) | undefined
-    const slow = await startServer({
-      replace: { findSource: () => new Promise((resolve) => (known = resolve)) },
-    })
-    try {
-      const { hostname, port } = new URL(slow.url)
-      const socket = connect(Number(port), hostname)
-      socket.write('GET /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer hf_any\r\n\r\n')
-      await until(() => known, { what: 'the look-up' })
-      socket.destroy()
-      await once(socket, 'close')
-      // By the time that a later request is answered, the server has seen the end of this connection.
-      expect((await slow.call('/livez')).status).toBe(200)
-      known!({ id: 1, name: 'auditor', scopes: ['audit'] })
-      expect((await slow.call('/livez')).status).toBe(200)
-      expect(slow.listeners()).toBe(0)
-    } finally {
-      await slow.close()
-    }
-  })
-
-  it('ends when the server closes', async () => {
-    const closing = await startServer()
-    const response = await closing.call('/v1/events')
-    const done = (async () => {
-      for await (const chunk of response.body!) expect(chunk.length).toBeGreaterThan(0)
-    })()
-    await until(() => closing.listeners() === 1, { what: 'the subscription' })
-    const startedAt = performance.now()
-    await closing.close()
-    await done
-    expect(performance.now() - startedAt).toBeLessThan(4_000)
   })
 })
 

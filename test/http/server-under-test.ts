@@ -1,6 +1,6 @@
-import { EventEmitter } from 'node:events'
 import { Writable } from 'node:stream'
 import type { Clock } from '../../src/core/ports.ts'
+import { createEventFeed, createOwnership } from '../../src/daemon/event-feed.ts'
 import type { HoldfastEvent, HttpDeps, HttpSettings } from '../../src/http/deps.ts'
 import { createServer } from '../../src/http/server.ts'
 import { createIntakeQueue, type IntakeLimits } from '../../src/ingest/intake-queue.ts'
@@ -80,7 +80,8 @@ export async function startServer(
   const database = openDatabase({ url: proxy.url, poolSize: 4, name: 'http', logger })
   const clock = options.clock ?? { now: () => Date.now() }
   const metrics = createMetrics()
-  const events = new EventEmitter()
+  const events = createEventFeed(logger)
+  let listeners = 0
   const intake = createIntakeQueue({
     append: (chunks) => appendIntake(database.pool, chunks),
     limits: {
@@ -123,11 +124,19 @@ export async function startServer(
     findSource: (keyHash) => findByKeyHash(database.db, keyHash),
     status: async () => ({ pending: intake.pending() }),
     events: {
-      subscribe(listener) {
-        events.on('event', listener)
-        return () => events.off('event', listener)
+      follow(listener, after) {
+        const following = events.follow(listener, after)
+        listeners++
+        return {
+          ...following,
+          stop() {
+            listeners--
+            following.stop()
+          },
+        }
       },
     },
+    eventConcerns: createOwnership(database.pool),
     health: {
       ready: async () => {
         await database.pool.query('select 1')
@@ -193,8 +202,8 @@ export async function startServer(
         },
       }
     },
-    emit: (event) => void events.emit('event', event),
-    listeners: () => events.listenerCount('event'),
+    emit: events.publish,
+    listeners: () => listeners,
     databaseAway: proxy.cut,
     databaseBack: proxy.mend,
     logs: () => lines.join(''),

@@ -49,7 +49,8 @@ const server = await createServer({
     const { user, system } = process.cpuUsage()
     return { heapUsed, external, arrayBuffers, rss, blockedMs, cpuMs: (user + system) / 1000 }
   },
-  events: { subscribe: () => () => {} },
+  events: { follow: () => ({ gap: false, from: '', missed: [], stop: () => undefined }) },
+  eventConcerns: async () => false,
   health: { ready: async () => [], all: async () => [] },
   metricsPage: metrics,
   logger: createLogger({ level: 'error', pretty: false, destination: process.stderr }),

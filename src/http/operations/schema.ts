@@ -11,10 +11,16 @@ export const STATUS_SCHEMA = {
 }
 export const EVENTS_SCHEMA = {
   tags: ['operations'],
-  summary: 'Server-sent events sealed, anchored, finalized, reorged. Scope: audit',
+  summary: 'Server-sent events. Scope: audit, or ingest for the events of its own records',
+  description:
+    'Events are sealed, anchored, finalized and reorged, in the fields of the lists, with an id each. A client that comes back with Last-Event-ID gets what it missed of the last 1,000; an event "gap" says that some may be missing, after a restart or at another replica.',
   security: key,
+  headers: {
+    type: 'object',
+    properties: { 'last-event-id': { ...text('the id of the last event that was read'), maxLength: 100 } },
+  },
   response: {
-    200: as('text/event-stream', 'Events as they happen; none are kept for later.', text()),
+    200: as('text/event-stream', 'Events as they happen.', text()),
     ...failures(401, 403),
   },
 }

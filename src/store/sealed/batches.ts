@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import { type CopyWriter, openCopy } from '../connection/copy.ts'
+import type { Pool } from '../connection/database.ts'
 import type { PendingChunk } from '../intake/pending.ts'
 
 export type NextBatch = { id: number; firstIndex: number }
@@ -64,4 +65,16 @@ export async function insertBatch(client: pg.ClientBase, batch: SealedBatch): Pr
       batch.firstIndex,
     ],
   )
+}
+
+/** Whether a batch of this range, both ends included, holds records of the source. */
+export async function batchesHoldSource(
+  pool: Pool,
+  range: { firstBatch: number; lastBatch: number; sourceId: number },
+): Promise<boolean> {
+  const { rows } = await pool.query<{ found: boolean }>(
+    'select exists (select 1 from arrival where batch_id between $1 and $2 and source_id = $3) as found',
+    [range.firstBatch, range.lastBatch, range.sourceId],
+  )
+  return rows[0]!.found
 }
