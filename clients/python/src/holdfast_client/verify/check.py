@@ -260,10 +260,7 @@ def _combined(readings: Sequence[Reading], require: int) -> str:
 
 
 def _final(readings: Sequence[Reading]) -> bool:
-    told = [
-        reading.final for reading in readings if reading.outcome == CONFIRMED and reading.final is not None
-    ]
-    return bool(told) and all(told)
+    return all(reading.final for reading in readings if reading.outcome == CONFIRMED)
 
 
 def _remarks(receipt: CheckedReceipt, anchors: Sequence[AnchorVerdict]) -> list[str]:

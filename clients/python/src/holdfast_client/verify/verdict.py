@@ -38,7 +38,7 @@ class Verdict:
     """What a check found. `valid` is None when it is not decided.
 
     `word` is `unknown`, `anchored` or `contradicted`; for a hash without a receipt, `accepted` and `sealed`
-    too. `final` says that a confirmed anchor's block is final. `headline` names what was not looked at;
+    too. `final` says that a confirmed anchor's block is final: one by the time asked for, if there is one. `headline` names what was not looked at;
     `remarks` are what decides nothing.
     """
 
@@ -105,7 +105,11 @@ def conclude(
     word, reason, valid, headline = _decide(hash_, anchors, wanted)
     if valid:
         headline = "; ".join([headline, *caveats, *_asked(anchors)])
-    final = word == "anchored" and any(anchor.final for anchor in anchors if anchor.outcome == CONFIRMED)
+    confirmed = [anchor for anchor in anchors if anchor.outcome == CONFIRMED]
+    counted = [
+        anchor for anchor in confirmed if wanted.by is None or anchor.block_time <= wanted.by
+    ] or confirmed
+    final = word == "anchored" and any(anchor.final for anchor in counted)
     return Verdict(word, reason, valid, final, headline, hash_, tuple(anchors), tuple(remarks))
 
 
