@@ -38,8 +38,8 @@ class Verdict:
     """What a check found. `valid` is None when it is not decided.
 
     `word` is `unknown`, `anchored` or `contradicted`; for a hash without a receipt, `accepted` and `sealed`
-    too. `final` says that a confirmed anchor's block is final: one by the time asked for, if there is one. `headline` names what was not looked at;
-    `remarks` are what decides nothing.
+    too. `final` says that a confirmed anchor's block is final: one by the time asked for, if there is one.
+    `headline` names what was not looked at; `remarks` are what decides nothing.
     """
 
     word: str
