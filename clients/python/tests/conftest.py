@@ -10,6 +10,13 @@ from holdfast_client.testing import FakeHoldfast
 from support.daemon import COMMAND, Daemon, Servers, start_daemon, start_servers
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what needs the real daemon, so that a run can take it or leave it."""
+    for item in items:
+        if {"servers", "daemon"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.daemon)
+
+
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
     """PostgreSQL and a chain, once for the whole run."""

@@ -32,7 +32,7 @@ class Backend:
     finalized: Callable[[], None]
 
 
-@pytest.fixture(params=["fake", "daemon"])
+@pytest.fixture(params=["fake", pytest.param("daemon", marks=pytest.mark.daemon)])
 def backend(request):
     if request.param == "daemon":
         running = request.getfixturevalue("daemon")
