@@ -4,8 +4,7 @@
  * `npm run million` prints the times and exits 0 only if all of it held.
  */
 import { randomBytes, randomInt } from 'node:crypto'
-import { verifyReceipt } from 'holdfast-client'
-import { createHoldfastClient } from '../src/client/client.ts'
+import { createHoldfastClient, verifyReceipt } from 'holdfast-client'
 import { note } from './figure.ts'
 import { openStage } from './stage.ts'
 
@@ -22,7 +21,7 @@ try {
   const { result: pushed, seconds: pushSeconds } = await timed(() => client.push(hashes))
   const { seconds: tickSeconds } = await timed(() => daemon.tick())
   const picked = Array.from({ length: SAMPLES }, () => hashAt(randomInt(RECORDS)))
-  await client.waitForReceipt(picked[0]!, { pollMs: 20 })
+  await client.waitFor(picked[0]!, 'anchored', { pollMs: 20 })
   const { result: receipts, seconds: fetchSeconds } = await timed(async () => {
     const all = []
     for await (const answer of client.receipts(picked)) all.push(answer)

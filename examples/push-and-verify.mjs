@@ -1,8 +1,7 @@
 // A producer and an auditor in one file: push records, keep their receipts, check them on the chain.
 // Against `npm start`:
 //   HOLDFAST_API_KEY=$(cat .holdfast/api-key) node examples/push-and-verify.mjs
-import { createHoldfastClient } from 'holdfast/client'
-import { verifyReceipt } from 'holdfast/verify'
+import { createHoldfastClient, verifyReceipt } from 'holdfast-client'
 
 const {
   HOLDFAST_URL: url = 'http://127.0.0.1:8080',
@@ -20,13 +19,13 @@ const holdfast = createHoldfastClient({ url, ...(apiKey ? { apiKey } : {}) })
 const { hashes, anchorBy } = await holdfast.pushRecords(shipments)
 console.log(`${hashes.length} hashes stored, to be anchored by ${anchorBy}`)
 const receipts = []
-for (const hash of hashes) receipts.push(await holdfast.waitForReceipt(hash))
+for (const hash of hashes) receipts.push(await holdfast.waitFor(hash, 'anchored'))
 
 // The auditor: a receipt, the record as it is shown today, and an endpoint of the auditor's own choice.
 const check = (receipt, record) => verifyReceipt(receipt, { rpc: () => rpcUrl, record })
 for (const [i, receipt] of receipts.entries()) {
-  const { valid, anchors } = await check(receipt, shipments[i])
-  console.log(`${shipments[i].shipment}: ${valid ? `existed at ${anchors[0].blockTime}` : 'NOT PROVEN'}`)
+  const { valid, headline } = await check(receipt, shipments[i])
+  console.log(`${shipments[i].shipment}: ${headline}`)
   if (!valid) process.exitCode = 1
 }
 

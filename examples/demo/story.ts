@@ -6,8 +6,7 @@
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { verifyReceipt } from 'holdfast-client'
-import { createHoldfastClient } from '../../dist/client/client.js'
+import { createHoldfastClient, verifyReceipt } from 'holdfast-client'
 import type { Hex } from '../../dist/core/hash.js'
 import { toHex } from '../../dist/core/hash.js'
 import type { Receipt } from '../../dist/core/receipt.js'
@@ -30,7 +29,7 @@ export type StoryResult = {
 
 const RECORDS_A_REQUEST = 1_000
 const VERIFY_AT_ONCE = 16
-const patience = { timeoutMs: 120_000, pollMs: 250 }
+const patience = { deadlineMs: 120_000, pollMs: 250 }
 
 /** The films of vega-datasets: 3,201 rows of texts, numbers and nulls as they were published. */
 export function readFilms(): DemoRow[] {
@@ -61,14 +60,14 @@ export async function playStory(options: {
   const push = timer()
   say(`pushed ${hashes.length} records; waiting for the next tick`)
 
-  await client.waitForReceipt(hashes.at(-1)!, patience)
+  await client.waitFor(hashes.at(-1)!, 'anchored', patience)
   const anchored = timer()
   say('anchored; fetching a receipt for each record')
 
   const receipts: Receipt[] = []
   for await (const answer of client.receipts(hashes)) {
     // A tick may fall between two requests; the rest is then in the next anchor.
-    const receipt = 'format' in answer ? answer : await client.waitForReceipt(answer.hash, patience)
+    const receipt = 'format' in answer ? answer : await client.waitFor(answer.hash, 'anchored', patience)
     receipts.push(receipt)
   }
   const fetch = timer()

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { createHoldfastClient, type PushResult } from '../client/client.ts'
+import { type HoldfastClient, HoldfastError, type PushResult } from 'holdfast-client'
 import { hashes } from '../core/counted.ts'
-import { HoldfastError } from '../core/errors.ts'
-import { apiKeyFrom } from './api-key.ts'
+import { clientFor } from './daemon-client.ts'
 import { type Progress, startProgress } from './progress.ts'
 import { requireReadable, unreadable } from './read-file.ts'
 import { print, shownFile } from './terminal.ts'
@@ -16,7 +15,7 @@ type Options = { url: string; key?: string; records?: boolean; files?: boolean }
  */
 export async function push(files: string[], options: Options): Promise<void> {
   requireReadable(files)
-  const client = createHoldfastClient({ url: options.url, ...apiKeyFrom(options) })
+  const client = clientFor(options)
   const progress = startProgress(files, process.stderr, print)
   let done: PushResult = { accepted: 0, receivedAt: null, anchorBy: null }
   try {
@@ -33,7 +32,7 @@ export async function push(files: string[], options: Options): Promise<void> {
 }
 
 async function pushLines(
-  client: ReturnType<typeof createHoldfastClient>,
+  client: HoldfastClient,
   file: string,
   options: Options,
   progress: Progress,
@@ -41,7 +40,7 @@ async function pushLines(
 ): Promise<PushResult> {
   const stored = printedWhenStored(progress, before.accepted)
   const result = await client
-    .pushNdjson(bytesOf(file, progress), {
+    .pushLines(bytesOf(file, progress), {
       lines: options.records ? 'records' : 'items',
       ...(options.records && {
         onHash: (hash, line) => stored.add(`${hexOf(hash)}  ${shownFile(file)}:${line}`),
@@ -73,16 +72,11 @@ function printedWhenStored(progress: Progress, before = 0) {
 /** The error with the file it is in, and with what is stored of all files. */
 function inFile(file: string, before: number, error: unknown): unknown {
   if (!(error instanceof HoldfastError)) return error
+  const { code, kind, status, context } = error
   const name = file === '-' ? 'standard input' : shownFile(file)
-  return new HoldfastError(
-    error.code,
-    error.message.includes(name) ? error.message : `${name}: ${error.message}`,
-    {
-      ...error.context,
-      accepted: before + (error.context.accepted ?? 0),
-      cause: error,
-    },
-  )
+  const message = error.message.includes(name) ? error.message : `${name}: ${error.message}`
+  const accepted = before + (context.accepted ?? 0)
+  return new HoldfastError(code, message, { ...context, kind, status, accepted, cause: error })
 }
 
 async function* bytesOf(file: string, progress: Progress): AsyncGenerator<Uint8Array> {

@@ -1,5 +1,5 @@
 import { accessSync, constants, readFileSync, statSync } from 'node:fs'
-import { HoldfastError } from '../core/errors.ts'
+import { HoldfastError } from 'holdfast-client'
 import { shownFile } from './terminal.ts'
 
 /**
@@ -41,6 +41,7 @@ export function requireReadable(files: readonly string[]): void {
 export function unreadable(file: string, cause: unknown): HoldfastError {
   const reason = (cause as NodeJS.ErrnoException).code ?? (cause as Error).message
   return new HoldfastError('NO_INPUT', `${shownFile(file)} cannot be read: ${WORDS[reason] ?? reason}.`, {
+    kind: 'reject',
     cause,
   })
 }

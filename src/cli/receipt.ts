@@ -1,30 +1,25 @@
-import { createHoldfastClient } from '../client/client.ts'
 import { HoldfastError } from '../core/errors.ts'
 import { parseHash, toHex } from '../core/hash.ts'
-import { apiKeyFrom } from './api-key.ts'
+import { clientFor, LOOK_PATIENCE_MS } from './daemon-client.ts'
 import { complain, print } from './terminal.ts'
 
 type Options = { url: string; key?: string; wait?: string | true }
 
 const DEFAULT_WAIT_S = 300
-/** Nobody waits at a terminal for a daemon that is not there. */
-const ATTEMPTS = 3
 const TEMPORARY_FAILURE = 75
 
 /** Prints the receipt as JSON on standard output; anything else it says goes to standard error. */
 export async function fetchReceipt(argument: string | undefined, options: Options): Promise<void> {
   const { text, waitSeconds } = whatToFetch(argument, options.wait)
   const hash = toHex(parseHash(text))
-  const settings = { url: options.url, ...apiKeyFrom(options) }
   if (waitSeconds !== null) {
     complain(`Waiting for the receipt, up to ${waitSeconds} s.`)
-    const receipt = await createHoldfastClient(settings).waitForReceipt(hash, {
-      timeoutMs: waitSeconds * 1000,
-    })
+    const deadlineMs = waitSeconds * 1000
+    const receipt = await clientFor(options).waitFor(hash, 'anchored', { deadlineMs })
     print(JSON.stringify(receipt, null, 2))
     return
   }
-  const answer = await createHoldfastClient({ ...settings, attempts: ATTEMPTS }).receipt(hash)
+  const answer = await clientFor(options, LOOK_PATIENCE_MS).receipt(hash)
   if (!answer) throw new HoldfastError('UNKNOWN_RECORD', `${hash} is unknown to ${options.url}.`)
   if (answer.kind === 'receipt') {
     print(JSON.stringify(answer.receipt, null, 2))

@@ -1,12 +1,8 @@
-import { createHoldfastClient } from '../client/client.ts'
 import { counted, hashes } from '../core/counted.ts'
-import { apiKeyFrom } from './api-key.ts'
+import { clientFor, LOOK_PATIENCE_MS } from './daemon-client.ts'
 import { print } from './terminal.ts'
 
 type Options = { url: string; key?: string; json?: boolean }
-
-/** Nobody waits at a terminal for a daemon that is not there. */
-const ATTEMPTS = 3
 
 /** The parts of `/v1/status` that fit a terminal. */
 type Status = {
@@ -32,11 +28,7 @@ type Status = {
 }
 
 export async function showStatus(options: Options): Promise<void> {
-  const answer = await createHoldfastClient({
-    url: options.url,
-    attempts: ATTEMPTS,
-    ...apiKeyFrom(options),
-  }).status()
+  const answer = await clientFor(options, LOOK_PATIENCE_MS).status()
   print(options.json ? JSON.stringify(answer, null, 2) : describe(answer as unknown as Status))
 }
 

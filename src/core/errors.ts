@@ -10,8 +10,6 @@ export const ERRORS = {
   INVALID_RECORD: { status: 400, kind: 'reject', title: 'Record has no canonical form' },
   INVALID_REQUEST: { status: 400, kind: 'reject', title: 'Request is not as documented' },
   INVALID_RECEIPT: { status: 400, kind: 'reject', title: 'Not a holdfast-receipt/1 document' },
-  /** Of the command line: a file that cannot be read. */
-  NO_INPUT: { status: 400, kind: 'reject', title: 'Input cannot be read' },
   EMPTY: { status: 400, kind: 'reject', title: 'Nothing to accept' },
   TOO_MANY_ITEMS: { status: 413, kind: 'reject', title: 'Too many items in one request' },
   UNAUTHORIZED: { status: 401, kind: 'reject', title: 'No valid API key' },

@@ -1,6 +1,6 @@
+import type { HoldfastClient } from 'holdfast-client'
 import { verifyReceipt } from 'holdfast-client'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { HoldfastClient } from '../../src/client/client.ts'
 import { toHex } from '../../src/core/hash.ts'
 import type { Receipt, ReceiptAnchor } from '../../src/core/receipt.ts'
 import { isUnderRoot, leafOfHash } from '../../src/verify/check-path.ts'
@@ -117,7 +117,7 @@ describe('while the chain is away', () => {
   }, async () => {
     const { client } = await served.start()
     await client.push(digest(1))
-    await client.waitForReceipt(digest(1), { timeoutMs: 30_000, pollMs: 100 })
+    await client.waitFor(digest(1), 'anchored', { deadlineMs: 30_000, pollMs: 100 })
     process.kill(served.anvil.pid, 'SIGSTOP')
     try {
       await client.push(Buffer.concat([digest(2), digest(3)]))

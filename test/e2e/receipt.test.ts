@@ -21,12 +21,12 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'holdfast-receipt-'))
   const { run, client } = await served.start()
   await client.push(Buffer.concat(Array.from({ length: 700 }, (_, n) => digest(n))))
-  await client.waitForReceipt(digest(0))
+  await client.waitFor(digest(0), 'anchored')
   // A second batch in a later anchor, with more than one batch in it, so that both paths have length.
   for (let part = 0; part < 3; part++) {
     await client.push(Buffer.concat(Array.from({ length: 300 }, (_, n) => digest(1000 + part * 300 + n))))
   }
-  receipt = await client.waitForReceipt(digest(1427))
+  receipt = await client.waitFor(digest(1427), 'anchored')
   run.kill('SIGTERM')
   expect((await run.exit()).code).toBe(0)
   provider = new JsonRpcProvider(served.anvil.url, 31337, { staticNetwork: true })

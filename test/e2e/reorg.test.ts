@@ -1,6 +1,6 @@
+import type { HoldfastClient } from 'holdfast-client'
 import { verifyReceipt } from 'holdfast-client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { HoldfastClient } from '../../src/client/client.ts'
 import type { Receipt } from '../../src/core/receipt.ts'
 import { until } from '../support/wait.ts'
 import { createServed, digest, type Served } from './served.ts'

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { id } from 'ethers'
-import { createHoldfastClient, type HoldfastClient } from '../../src/client/client.ts'
+import { createHoldfastClient, type HoldfastClient } from 'holdfast-client'
 import { DEV_ACCOUNTS, startTestAnvil, type TestAnvil } from '../support/anvil.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { type ChildRun, runHoldfast } from '../support/process.ts'
@@ -76,7 +76,7 @@ export async function createServed(options: { databaseUrl?: string } = {}): Prom
       })
       daemons.push(run)
       const url = (await run.waitFor(/"url":"(http:[^"]+)","msg":"listening"/))[1]!
-      return { run, url, client: createHoldfastClient({ url, apiKey, attempts: 1 }) }
+      return { run, url, client: createHoldfastClient({ url, apiKey, patienceMs: 0 }) }
     },
     async rootsOnChain() {
       const logs = (await anvil.rpc('eth_getLogs', [

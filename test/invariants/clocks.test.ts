@@ -37,7 +37,7 @@ describe.each([
     expect(Date.parse(receivedAt!)).toBeLessThanOrEqual(Date.now() + 1)
     expect(Date.parse(anchorBy!) - Date.parse(receivedAt!)).toBeLessThan(HOUR_MS / 2)
 
-    const receipt = await client.waitForReceipt(digest(n), { timeoutMs: 20_000, pollMs: 100 })
+    const receipt = await client.waitFor(digest(n), 'anchored', { deadlineMs: 20_000, pollMs: 100 })
     expect(receipt.receivedAt).toBe(receivedAt)
     const verdict = await verifyReceipt(receipt, {
       rpc: () => served.anvil.url,
@@ -49,7 +49,7 @@ describe.each([
   it('says so in a metric, in /healthz and in doctor, and is late with nothing', async () => {
     const { url, client } = await start()
     await client.push(digest(n + 10))
-    await client.waitForReceipt(digest(n + 10), { timeoutMs: 20_000, pollMs: 100 })
+    await client.waitFor(digest(n + 10), 'anchored', { deadlineMs: 20_000, pollMs: 100 })
     const metrics = await (await fetch(`${url}/metrics`)).text()
     const skew = Number(/^holdfast_clock_skew_seconds\{against="database"\} (\S+)$/m.exec(metrics)?.[1])
     expect(Math.abs(skew - shiftMs / 1000)).toBeLessThan(5)

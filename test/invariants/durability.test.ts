@@ -62,7 +62,7 @@ describe('a database whose default is synchronous_commit = off', () => {
     await client.query('truncate witness')
     const daemon = await served.start(databaseUrl === undefined ? {} : { databaseUrl })
     await daemon.client.push(digest(record))
-    await daemon.client.waitForReceipt(digest(record), { timeoutMs: 20_000, pollMs: 100 })
+    await daemon.client.waitFor(digest(record), 'anchored', { deadlineMs: 20_000, pollMs: 100 })
     daemon.run.kill('SIGTERM')
     await daemon.run.exit()
     const { rows } = await client.query(

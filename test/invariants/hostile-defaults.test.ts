@@ -42,7 +42,7 @@ it('with every setting changed by the database or the role, all of it works, fro
   const { run, client, url: api } = await served.start()
   const { receivedAt } = await client.push(digest(1))
   expect(Math.abs(Date.parse(receivedAt!) - Date.now())).toBeLessThan(10_000)
-  const receipt = await client.waitForReceipt(digest(1), { timeoutMs: 30_000, pollMs: 100 })
+  const receipt = await client.waitFor(digest(1), 'anchored', { deadlineMs: 30_000, pollMs: 100 })
   const hash = `0x${digest(1).toString('hex')}`
   expect(await verifyReceipt(receipt, { rpc: () => served.anvil.url, hash })).toMatchObject({ valid: true })
   expect(receipt.receivedAt).toBe(receivedAt)

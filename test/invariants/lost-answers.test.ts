@@ -72,7 +72,7 @@ describe('a push whose commit happened and whose answer was lost', () => {
 
     expect((await push()).status).toBe(202)
     expect(await leavesOf(digest(n))).toBe(2)
-    const receipt = await client.waitForReceipt(digest(n), { timeoutMs: 30_000, pollMs: 100 })
+    const receipt = await client.waitFor(digest(n), 'anchored', { deadlineMs: 30_000, pollMs: 100 })
     const hash = `0x${digest(n).toString('hex')}`
     expect(await verifyReceipt(receipt, { rpc: () => served.anvil.url, hash })).toMatchObject({ valid: true })
     const acknowledged = /^holdfast_intake_hashes_total (\d+)$/m.exec(
@@ -100,7 +100,7 @@ it.each(['holdfast-seal', 'holdfast-anchor'])(
     })()
     for (const i of [0, 1, 2]) {
       await client.push(digest(n + i))
-      await client.waitForReceipt(digest(n + i), { timeoutMs: 60_000, pollMs: 100 })
+      await client.waitFor(digest(n + i), 'anchored', { deadlineMs: 60_000, pollMs: 100 })
       expect(await leavesOf(digest(n + i))).toBe(1)
     }
     isOver = true

@@ -29,7 +29,7 @@ describe.skipIf(!isThere)('behind PgBouncer in session mode', () => {
     await witness.query(WITNESS)
     const { run, client } = await served.start({ databaseUrl: pooler.url })
     await client.push(digest(n))
-    await client.waitForReceipt(digest(n), { timeoutMs: 30_000, pollMs: 100 })
+    await client.waitFor(digest(n), 'anchored', { deadlineMs: 30_000, pollMs: 100 })
     run.kill('SIGTERM')
     expect(await run.exit()).toEqual({ code: 0, signal: null })
     const { rows } = await witness.query(
@@ -71,7 +71,7 @@ describe.skipIf(!isThere)('behind a PgBouncer that takes sessions away', () => {
     const env = { ...served.env, DATABASE_URL: pooler.url }
     for (const command of [['serve'], ['migrate'], ['keys', 'list'], ['deploy']]) {
       const run = runHoldfast(command, { env })
-      expect(await run.exit(), command.join(' ')).toEqual({ code: 1, signal: null })
+      expect(await run.exit(), command.join(' ')).toEqual({ code: 78, signal: null })
       expect(run.stderr()).toMatch(
         /^INVALID_CONFIG: DATABASE_URL leads to a connection pooler in transaction or statement mode .*Use session mode, or connect to PostgreSQL directly\.\n$/,
       )

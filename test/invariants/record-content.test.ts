@@ -59,7 +59,7 @@ it('what a record says is in no table and no log line, from its arrival to its r
     expect(response.status).toBe(status)
     expect(await response.text()).not.toContain(SECRET)
   }
-  await client.waitForReceipt(recordHash(record), { timeoutMs: 20_000, pollMs: 100 })
+  await client.waitFor(recordHash(record), 'anchored', { deadlineMs: 20_000, pollMs: 100 })
   expect((await send('/v1/verify', json, JSON.stringify({ record }))).status).toBe(200)
   await until(() => client.record(recordHash([SECRET])), { what: 'the last record' })
   run.kill('SIGTERM')

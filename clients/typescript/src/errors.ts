@@ -37,7 +37,7 @@ export type ErrorContext = {
   retryAfter?: number
 }
 
-type Details = ErrorContext & { cause?: unknown; kind?: ErrorKind; status?: number }
+type Details = ErrorContext & { cause?: unknown; kind?: ErrorKind; status?: number | undefined }
 
 /** The one error that this package throws for faults of input, network and daemon. `message` is safe to show. */
 export class HoldfastError extends Error {

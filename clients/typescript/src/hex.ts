@@ -46,9 +46,12 @@ function faultOf(text: unknown): string {
     return `Expected a hash as a string of 64 hex digits, got ${text === null ? 'null' : typeof text}.`
   }
   const digits = text.replace(/^0x/, '')
+  if (/^[0-9a-fA-F]{64} [ *]/.test(digits)) {
+    return 'A hash is 64 hex digits and nothing else; this is a line of sha256sum, whose first column is the hash.'
+  }
   const bad = digits.search(/[^0-9a-fA-F]/)
   if (bad >= 0) {
     return `Character ${JSON.stringify(digits[bad])} at position ${text.length - digits.length + bad} is not a hex digit; a hash is 64 hex digits, with or without 0x.`
   }
-  return `A hash is 32 bytes (64 hex digits), got ${digits.length} digits. Hash the content with SHA-256 first.`
+  return `A hash is 32 bytes (64 hex digits), got ${digits.length} digit${digits.length === 1 ? '' : 's'}. Hash the content with SHA-256 first.`
 }

@@ -1,4 +1,17 @@
 /** The public face of `holdfast-client`. In: hashes and receipts. Out: durable acknowledgements and verdicts. */
+
+export {
+  type CallOptions,
+  type ClientSettings,
+  createHoldfastClient,
+  type HashSource,
+  type HoldfastClient,
+  type PushOptions,
+} from './client/client.ts'
+export type { LineKind, TextSource } from './client/lines.ts'
+export type { PushResult } from './client/push.ts'
+export type { ReceiptAnswer, ReceiptLine, RecordState, RecordStatus } from './client/receipts.ts'
+export type { Goal } from './client/wait.ts'
 export { type ClientErrorCode, type ErrorContext, type ErrorKind, HoldfastError } from './errors.ts'
 export {
   type Hex,

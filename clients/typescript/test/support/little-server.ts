@@ -7,7 +7,10 @@ export type Reply =
   | 'hang up'
 
 /** A real HTTP server on a free port: `answer` gets each request, numbered from 0; all requests are kept in `seen`. */
-export async function startLittleServer(answer: (request: Seen, number: number) => Reply | Promise<Reply>) {
+export async function startLittleServer(
+  answer: (request: Seen, number: number) => Reply | Promise<Reply>,
+  { port = 0, afterMs = 0 } = {},
+) {
   const seen: Seen[] = []
   const server = createServer(async (request: IncomingMessage, response: ServerResponse) => {
     const chunks: Buffer[] = []
@@ -27,7 +30,8 @@ export async function startLittleServer(answer: (request: Seen, number: number) 
     })
     response.end(reply.text ?? JSON.stringify(reply.json))
   })
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  if (afterMs > 0) await new Promise((done) => setTimeout(done, afterMs))
+  await new Promise<void>((done) => server.listen(port, '127.0.0.1', done))
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     seen,

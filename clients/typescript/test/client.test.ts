@@ -1,11 +1,15 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { afterEach, describe, expect, it } from 'vitest'
-import { type ClientSettings, createHoldfastClient } from '../../src/client/client.ts'
-import { HoldfastError } from '../../src/core/errors.ts'
-import type { Hex } from '../../src/core/hash.ts'
-import vectors from '../vectors/canonical.json' with { type: 'json' }
-import { keccakHex, publisher, receiptOf, registryAddress, someHashes } from '../verify/make-receipt.ts'
-import { type Reply, type Seen, startLittleServer } from './little-server.ts'
+import vectors from '../../../test/vectors/canonical.json' with { type: 'json' }
+import {
+  keccakHex,
+  publisher,
+  receiptOf,
+  registryAddress,
+  someHashes,
+} from '../../../test/verify/make-receipt.ts'
+import { type ClientSettings, createHoldfastClient, type Hex, HoldfastError } from '../src/index.ts'
+import { type Reply, type Seen, startLittleServer } from './support/little-server.ts'
 
 const RECEIVED = '2026-01-31T09:30:00.000Z'
 const BY = '2026-01-31T10:30:00.000Z'
@@ -137,23 +141,82 @@ describe('a busy or broken daemon', () => {
     })
   })
 
-  it('is given up after the attempts allowed, with its own code and what was stored before', async () => {
+  it('is given up when the patience is over, with its own code and what was stored before', async () => {
     const { client, seen } = await setUp(
       (request, n) => (n === 0 ? accepted(request) : busy('OVERLOADED', 503)),
-      { attempts: 3 },
+      { patienceMs: 0 },
     )
     const error = await refusal(client.push(randomBytes(32 * 100_000)))
     expect(error).toMatchObject({ code: 'OVERLOADED', message: 'Come back.', context: { accepted: 65_536 } })
-    expect(seen).toHaveLength(4)
+    expect(seen).toHaveLength(2)
+  })
+
+  it('is given up before the deadline of the call, with its last words', async () => {
+    const { client } = await setUp(() => busy('OVERLOADED', 503), { pause: undefined })
+    const startedAt = performance.now()
+    const error = await refusal(client.push(randomBytes(32), { deadlineMs: 900 }))
+    expect(error).toMatchObject({ code: 'TIMED_OUT', kind: 'retry', context: { accepted: 0 } })
+    expect(error.message).toContain('Come back.')
+    expect(performance.now() - startedAt).toBeLessThan(900)
+  })
+
+  it('is left when the deadline passes in the middle of an answer, or of a stream that keeps silent', async () => {
+    const { client } = await setUp(() => new Promise<Reply>(() => {}))
+    expect(await refusal(client.status({ deadlineMs: 100 }))).toMatchObject({ code: 'TIMED_OUT' })
+    const silent = (async function* () {
+      yield randomBytes(32)
+      await new Promise(() => {})
+    })()
+    const { client: answered } = await setUp(accepted)
+    const error = await refusal(answered.push(silent, { deadlineMs: 400, lingerMs: 20 }))
+    expect(error).toMatchObject({ code: 'TIMED_OUT', context: { accepted: 1 } })
+  })
+
+  it('is outlasted while it restarts', async () => {
+    const first = await startLittleServer(accepted)
+    const port = Number(new URL(first.url).port)
+    await first.close()
+    const client = createHoldfastClient({ url: first.url })
+    const pushed = client.push(randomBytes(32 * 10))
+    const second = await startLittleServer(accepted, { port, afterMs: 300 })
+    closers.push(second.close)
+    expect((await pushed).accepted).toBe(10)
+  })
+
+  it('that says of less or more hashes that they are stored is not believed', async () => {
+    const lies: Reply[] = [
+      { status: 202, json: { accepted: 2, receivedAt: RECEIVED, anchorBy: BY } },
+      { status: 202, json: { accepted: 4, receivedAt: RECEIVED, anchorBy: BY } },
+      { status: 200, json: { accepted: 3, receivedAt: RECEIVED, anchorBy: BY } },
+      { status: 202, json: { accepted: 3, anchorBy: BY } },
+      { status: 202, json: {} },
+    ]
+    for (const lie of lies) {
+      const { client } = await setUp(() => lie)
+      const error = await refusal(client.push(randomBytes(96)))
+      expect(error).toMatchObject({ code: 'WRONG_ANSWER', kind: 'stop', context: { accepted: 0 } })
+    }
+    const { client } = await setUp(() => ({ status: 200, text: '<html>Sign in</html>' }))
+    expect(await refusal(client.push(randomBytes(96)))).toMatchObject({ code: 'UNREACHABLE' })
+  })
+
+  it('that takes less at once gets less at once', async () => {
+    const { client, octets } = await setUp((request) => {
+      const tooLarge = { status: 413, json: { code: 'PAYLOAD_TOO_LARGE', detail: 'Too large.' } }
+      return request.body.length > 40 * 1024 ? tooLarge : accepted(request)
+    })
+    const hashes = randomBytes(32 * 5_000)
+    expect((await client.push(hashes)).accepted).toBe(5_000)
+    expect(octets().length).toBeGreaterThan(hashes.length)
   })
 
   it('that is not there at all is UNREACHABLE', async () => {
-    const client = createHoldfastClient({ url: 'http://127.0.0.1:1', attempts: 2, pause: async () => {} })
+    const client = createHoldfastClient({ url: 'http://127.0.0.1:1', patienceMs: 0 })
     expect(await refusal(client.status())).toMatchObject({ code: 'UNREACHABLE', kind: 'retry' })
   })
 
   it('that never answers is UNREACHABLE in time', async () => {
-    const { client } = await setUp(() => new Promise<Reply>(() => {}), { timeoutMs: 100, attempts: 2 })
+    const { client } = await setUp(() => new Promise<Reply>(() => {}), { timeoutMs: 100, patienceMs: 0 })
     expect((await refusal(client.status())).message).toContain('too long')
   })
 
@@ -166,13 +229,20 @@ describe('a busy or broken daemon', () => {
   })
 
   it('of a later version with unknown codes still gives the right kind of error', async () => {
-    for (const [status, code] of [
-      [400, 'INVALID_REQUEST'],
-      [401, 'UNAUTHORIZED'],
-      [500, 'INTERNAL'],
+    for (const [status, kind] of [
+      [400, 'reject'],
+      [401, 'reject'],
+      [500, 'stop'],
+      [503, 'retry'],
     ] as const) {
-      const { client } = await setUp(() => ({ status, json: { code: 'BRAND_NEW', detail: 'New.' } }))
-      expect(await refusal(client.status())).toMatchObject({ code, message: 'New.' })
+      const answer = { status, json: { code: 'BRAND_NEW', detail: 'New.' } }
+      const { client } = await setUp(() => answer, { patienceMs: 0 })
+      expect(await refusal(client.status())).toMatchObject({
+        code: 'BRAND_NEW',
+        kind,
+        message: 'New.',
+        status,
+      })
     }
   })
 
@@ -188,6 +258,91 @@ describe('a busy or broken daemon', () => {
   it('must have an http URL', () => {
     for (const url of ['', 'localhost:8080', 'ftp://x', 'http://']) {
       expect(() => createHoldfastClient({ url })).toThrow(HoldfastError)
+    }
+  })
+})
+
+describe('pushing a stream', () => {
+  it('sends what has come when the stream pauses, and holds one slice and one block at most', async () => {
+    const { client, seen } = await setUp(accepted)
+    let asked = 0
+    let go = () => {}
+    const stream = (async function* () {
+      for (asked = 1; asked <= 3; asked++) yield randomBytes(32)
+      await new Promise<void>((done) => (go = done))
+      yield randomBytes(32)
+    })()
+    const stored: number[] = []
+    const pushed = client.push(stream, {
+      lingerMs: 50,
+      onAccepted(n) {
+        stored.push(n)
+        go()
+      },
+    })
+    expect((await pushed).accepted).toBe(4)
+    expect(stored).toEqual([3, 4])
+    expect(seen.map(({ body }) => body.length)).toEqual([96, 32])
+  })
+
+  it('asks the source for no more while a request is under way', async () => {
+    let given = 0
+    let mostAhead = 0
+    let stored = 0
+    const { client } = await setUp((request) => {
+      mostAhead = Math.max(mostAhead, given - stored)
+      stored += request.body.length / 32
+      return accepted(request)
+    })
+    const stream = (async function* () {
+      for (; given < 200_000; given++) yield randomBytes(32)
+    })()
+    expect((await client.push(stream)).accepted).toBe(200_000)
+    expect(mostAhead).toBeLessThanOrEqual(65_536 + 1)
+  })
+
+  it('stores what came before the stream broke, and says how much', async () => {
+    const { client } = await setUp(accepted)
+    const stream = (async function* () {
+      yield randomBytes(32)
+      yield 'not a hash'
+    })()
+    expect(await refusal(client.push(stream))).toMatchObject({
+      code: 'INVALID_HASH',
+      context: { index: 1, accepted: 1 },
+    })
+    const broken = (async function* () {
+      yield randomBytes(32)
+      throw new RangeError('the disk')
+    })()
+    await expect(client.push(broken)).rejects.toThrow('the disk')
+  })
+
+  it('takes one hash as it is written', async () => {
+    const { client, octets } = await setUp(accepted)
+    expect((await client.push(sha256('a'))).accepted).toBe(1)
+    expect(`0x${octets().toString('hex')}`).toBe(sha256('a'))
+  })
+})
+
+describe('pushing documents', () => {
+  it('hashes them here, whatever they come as', async () => {
+    const text = 'a document'.repeat(10_000)
+    const bytes = new TextEncoder().encode(text)
+    const pieces = [bytes.subarray(0, 7), bytes.subarray(7)]
+    const documents = [
+      bytes,
+      new Blob([bytes]),
+      new Blob([bytes]).stream(),
+      pieces,
+      (async function* () {
+        yield* pieces
+      })(),
+    ]
+    for (const document of documents) {
+      const { client, octets } = await setUp(accepted)
+      expect(await client.pushFile(document)).toMatchObject({ accepted: 1, hash: sha256(text) })
+      expect(`0x${octets().toString('hex')}`).toBe(sha256(text))
     }
   })
 })
@@ -233,7 +388,7 @@ describe('pushing lines', () => {
     ]
     for (const end of ['\n', '\r\n', '\n\n']) {
       const { client, octets } = await setUp(accepted)
-      const result = await client.pushNdjson([lines.join(end)])
+      const result = await client.pushLines([lines.join(end)])
       expect(result.accepted).toBe(6)
       const expected = [a, a, a, a, recordSha, a].map((hex) => hex.slice(2)).join('')
       expect(octets().toString('hex')).toBe(expected)
@@ -242,7 +397,7 @@ describe('pushing lines', () => {
 
   it('takes lines as records when asked to', async () => {
     const { client, octets } = await setUp(accepted)
-    await client.pushNdjson([`${recordText}\n"${a}"\n`], { lines: 'records' })
+    await client.pushLines([`${recordText}\n"${a}"\n`], { lines: 'records' })
     expect(octets().toString('hex')).toBe(recordSha.slice(2) + sha256(`"${a}"`).slice(2))
   })
 
@@ -253,7 +408,7 @@ describe('pushing lines', () => {
       const pieces = Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) =>
         bytes.subarray(i * size, (i + 1) * size),
       )
-      expect((await client.pushNdjson(pieces)).accepted).toBe(3)
+      expect((await client.pushLines(pieces)).accepted).toBe(3)
       expect(octets().toString('hex')).toBe([a, recordSha, a].map((hex) => hex.slice(2)).join(''))
     }
   })
@@ -270,7 +425,7 @@ describe('pushing lines', () => {
     ]
     for (const [line, code] of bad) {
       const { client, octets } = await setUp(accepted)
-      const error = await refusal(client.pushNdjson([`${a}\n\n${a}\n${line}\n${a}`]))
+      const error = await refusal(client.pushLines([`${a}\n\n${a}\n${line}\n${a}`]))
       expect(error, line).toMatchObject({ code, context: { line: 4, accepted: 2 } })
       expect(octets()).toHaveLength(64)
     }
@@ -278,7 +433,7 @@ describe('pushing lines', () => {
 
   it('refuses what is not UTF-8', async () => {
     const { client } = await setUp(accepted)
-    const error = await refusal(client.pushNdjson([Buffer.from(`${a}\n`), Buffer.from([0x22, 0xff, 0x22])]))
+    const error = await refusal(client.pushLines([Buffer.from(`${a}\n`), Buffer.from([0x22, 0xff, 0x22])]))
     expect(error).toMatchObject({ code: 'INVALID_ENCODING', context: { line: 2, accepted: 1 } })
   })
 })
@@ -304,6 +459,8 @@ describe('asking for a record', () => {
     status: 'mined' as const,
   }
   const receipt = receiptOf(someHashes(3), 1, [anchor])
+  const own = receipt.hash
+  const pendingOwn = { ...pending, json: { hash: own, status: 'sealed', anchorBy: BY } }
 
   it('gives its state, or null', async () => {
     const state = {
@@ -323,7 +480,7 @@ describe('asking for a record', () => {
 
   it('gives its receipt, what is still pending, or null', async () => {
     const { client } = await setUp((_, n) => [{ json: receipt }, pending, unknown][n] as Reply)
-    expect(await client.receipt(hash)).toEqual({ kind: 'receipt', receipt })
+    expect(await client.receipt(own)).toEqual({ kind: 'receipt', receipt })
     expect(await client.receipt(hash)).toEqual({
       kind: 'pending',
       status: 'sealed',
@@ -331,6 +488,33 @@ describe('asking for a record', () => {
       retryAfter: 3,
     })
     expect(await client.receipt(hash)).toBeNull()
+  })
+
+  it('is an error when the answer is for another hash, or no receipt', async () => {
+    const replies: Reply[] = [
+      { json: receipt },
+      pendingOwn,
+      { json: { ...receipt, hash, extra: 1 } },
+      { json: { format: 'x' } },
+    ]
+    for (const reply of replies) {
+      const { client } = await setUp(() => reply)
+      expect(await refusal(client.receipt(hash))).toMatchObject({ code: 'WRONG_ANSWER', kind: 'stop' })
+      expect(await refusal(client.waitFor(hash, 'anchored'))).toMatchObject({ code: 'WRONG_ANSWER' })
+    }
+    const { client } = await setUp(() => ({ json: { hash: own, status: 'sealed' } }))
+    expect(await refusal(client.record(hash))).toMatchObject({ code: 'WRONG_ANSWER' })
+    const lines = [
+      JSON.stringify(receipt),
+      JSON.stringify({ hash: own, status: 'sealed' }),
+      '{"hash":',
+      'null',
+    ]
+    for (const line of lines) {
+      const { client } = await setUp(() => ({ text: `${line}\n` }))
+      const first = client.receipts([hash]).next()
+      expect(await refusal(first), line).toMatchObject({ code: 'WRONG_ANSWER' })
+    }
   })
 
   it('is an error, not null, when the URL is not a daemon', async () => {
@@ -358,27 +542,61 @@ describe('asking for a record', () => {
     ])
   })
 
+  it('goes on where an answer with many receipts broke off', async () => {
+    const hashes = someHashes(10)
+    const { client, seen } = await setUp((request) => {
+      const asked = (JSON.parse(request.body.toString()) as { hashes: Hex[] }).hashes
+      const lines = asked.map((one) => `${JSON.stringify({ hash: one, status: 'sealed' })}\n`)
+      return { text: lines.slice(0, 3).join('') + (lines[3]?.slice(0, 40) ?? '') }
+    })
+    const answers = []
+    for await (const answer of client.receipts(hashes)) answers.push(answer.hash)
+    expect(answers).toEqual(hashes)
+    expect(seen).toHaveLength(4)
+  })
+
+  it('takes hashes of any number, as they come', async () => {
+    const { client, seen } = await setUp((request) => {
+      const asked = (JSON.parse(request.body.toString()) as { hashes: Hex[] }).hashes
+      return { text: asked.map((one) => `${JSON.stringify({ hash: one, status: 'unknown' })}\n`).join('') }
+    })
+    const hashes = someHashes(2_500)
+    const stream = (async function* () {
+      yield* hashes
+    })()
+    let count = 0
+    for await (const answer of client.receipts(stream)) expect(answer.hash).toBe(hashes[count++])
+    expect([count, seen.length]).toEqual([2_500, 3])
+  })
+
   it('waits for the receipt while the record is unknown, pending, or the daemon away', async () => {
     const away: Reply = {
       status: 503,
       headers: { 'retry-after': '1' },
       json: { code: 'DATABASE_UNAVAILABLE', detail: 'Away.' },
     }
-    const replies: Reply[] = [unknown, pending, away, { json: receipt }]
-    const { client, pauses } = await setUp((_, n) => replies[n] as Reply, { attempts: 1 })
-    expect(await client.waitForReceipt(hash)).toEqual(receipt)
+    const replies: Reply[] = [unknown, pendingOwn, away, { json: receipt }]
+    const { client, pauses } = await setUp((_, n) => replies[n] as Reply, { patienceMs: 0 })
+    expect(await client.waitFor(own, 'anchored')).toEqual(receipt)
     expect(pauses).toEqual([1000, 3000, 1000])
+  })
+
+  it('waits until the receipt says finalized when asked to', async () => {
+    const final = { ...receipt, anchors: [{ ...anchor, status: 'finalized' as const }] }
+    const { client, pauses } = await setUp((_, n) => ({ json: n < 2 ? receipt : final }))
+    expect(await client.waitFor(own, 'finalized')).toEqual(final)
+    expect(pauses).toEqual([5000, 5000])
   })
 
   it('waits no longer than it was told, and says where the record stands', async () => {
     const server = await startLittleServer(() => pending)
     closers.push(server.close)
     const client = createHoldfastClient({ url: server.url })
-    const error = await refusal(client.waitForReceipt(hash, { timeoutMs: 150, pollMs: 20 }))
+    const error = await refusal(client.waitFor(hash, 'anchored', { deadlineMs: 150, pollMs: 20 }))
     expect(error).toMatchObject({ code: 'TIMED_OUT' })
     expect(error.message).toContain('The record is sealed')
     const stop = AbortSignal.abort(new Error('enough'))
-    await expect(client.waitForReceipt(hash, { signal: stop })).rejects.toThrow('enough')
+    await expect(client.waitFor(hash, 'anchored', { signal: stop })).rejects.toThrow('enough')
   })
 
   it('verifies a receipt without the daemon', async () => {
