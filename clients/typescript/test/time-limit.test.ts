@@ -3,34 +3,37 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { expect, it } from 'vitest'
-import { withinTime } from '../../src/core/within-time.ts'
+import { withLimit } from '../src/client/time.ts'
 
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
 
 const aborted = (signal: AbortSignal) =>
-  new Promise<never>((_, reject) => {
-    if (signal.aborted) reject(signal.reason)
-    signal.addEventListener('abort', () => reject(signal.reason))
+  new Promise<void>((resolve) => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve())
   })
 
 it('aborts in time although the garbage collector has run meanwhile', async () => {
   const other = new AbortController()
-  const waiting = [undefined, other.signal].map((outer) =>
-    withinTime(300, outer, aborted).catch((error: unknown) => error),
-  )
+  const limits = [undefined, other.signal].map((outer) => withLimit(300, outer))
   for (let i = 0; i < 5; i++) {
     await pause(20)
     collect()
   }
-  for (const each of waiting) expect(await each).toMatchObject({ name: 'TimeoutError' })
+  for (const limit of limits) {
+    await aborted(limit.signal)
+    expect(limit.isOver()).toBe(true)
+  }
 })
 
-it('keeps neither signal, timer nor listener once the run is over', async () => {
+it('keeps neither signal, timer nor listener once it has ended', async () => {
   const other = new AbortController()
-  const signals: WeakRef<AbortSignal>[] = []
-  const note = async (signal: AbortSignal) => void signals.push(new WeakRef(signal))
-  for (const outer of [undefined, other.signal]) await withinTime(60_000, outer, note)
+  const signals = [undefined, other.signal].map((outer) => {
+    const limit = withLimit(60_000, outer)
+    limit.end()
+    return new WeakRef(limit.signal)
+  })
   for (let i = 0; i < 5; i++) {
     await pause(20)
     collect()
@@ -41,8 +44,13 @@ it('keeps neither signal, timer nor listener once the run is over', async () => 
 
 it('aborts with the outer signal, also one that aborted before', async () => {
   const other = new AbortController()
-  const waiting = withinTime(60_000, other.signal, aborted)
+  const waiting = withLimit(60_000, other.signal)
   other.abort(new Error('closed'))
-  await expect(waiting).rejects.toThrow('closed')
-  await expect(withinTime(60_000, other.signal, aborted)).rejects.toThrow('closed')
+  await aborted(waiting.signal)
+  const late = withLimit(60_000, other.signal)
+  for (const limit of [waiting, late]) {
+    expect(limit.signal.reason).toMatchObject({ message: 'closed' })
+    expect(limit.isOver()).toBe(false)
+    limit.end()
+  }
 })
