@@ -94,6 +94,8 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
   let lease: Lease | null = null
   let memory = emptyMemory()
   let due = false
+  /** When this leader last set out to make an anchor. */
+  let dueAtMs = Number.NEGATIVE_INFINITY
   let report: PassReport | null = null
   /** Why the last look failed, where that hinders anchoring. */
   let fault: Hindrance | null = null
@@ -121,6 +123,7 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
       return
     }
     memory.due ||= due
+    if (due) dueAtMs = clock.now()
     due = false
     const held = lease
     const context = contextOf(held)
@@ -155,11 +158,17 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
     metrics.gauge('holdfast_balance_wei', Number.NaN, labels)
   }
 
-  /** A tick that nobody was there for, as after a restart: its batches need not wait for the next one. */
+  /**
+   * A tick that nobody was there for, as after a restart: its batches need not wait for the next one. Batches that were
+   * sealed too late for their tick, as while a backlog is sealed, share one more anchor halfway to their deadline: each
+   * costs gas.
+   */
   function isOverdue(): boolean {
     const oldest = status.backlog?.oldestReceivedAt
     if (lease === null || deps.anchorByOf === undefined || oldest == null || ticking !== null) return false
-    return deps.anchorByOf(oldest.getTime()) - chain.anchorWithinMs + OVERDUE_AFTER_MS < clock.now()
+    const tickMs = deps.anchorByOf(oldest.getTime()) - chain.anchorWithinMs
+    const graceMs = dueAtMs < tickMs ? OVERDUE_AFTER_MS : Math.max(OVERDUE_AFTER_MS, chain.anchorWithinMs / 2)
+    return tickMs + graceMs < clock.now()
   }
 
   async function takeLease(): Promise<Lease | null> {

@@ -295,4 +295,36 @@ describe('a tick that nobody was there for', () => {
     await anchorer.close()
     expect(await stage.anchors()).toEqual([])
   })
+
+  it('does not cost an anchor after another while a backlog is sealed: what was sealed late shares one', async () => {
+    stage = await createStage()
+    await stage.seal()
+    const tickMs = Date.now()
+    let nowMs = tickMs
+    let looks = 0
+    const anchorer = await stage.anchorer({
+      anchorByOf: () => tickMs + stage.chain.anchorWithinMs,
+      clock: {
+        now() {
+          looks++
+          return nowMs
+        },
+      },
+    })
+    await until(() => anchorer.status().leader, { what: 'the lease' })
+    await anchorer.tick()
+    await stage.untilAnchor('a mined anchor', (anchor) => anchor.state === 'mined')
+    nowMs = tickMs + 10_000
+    for (let batch = 0; batch < 3; batch++) {
+      await stage.seal()
+      const from = looks
+      await until(() => looks > from + 20 && anchorer.status().backlog?.batches === batch + 1, {
+        what: 'more looks',
+      })
+    }
+    expect(await stage.anchors()).toHaveLength(1)
+    nowMs = tickMs + stage.chain.anchorWithinMs / 2 + 1_000
+    const shared = await stage.untilAnchor('a second anchor', (anchor) => anchor.firstBatch === 2)
+    expect(shared.lastBatch).toBe(4)
+  })
 })
