@@ -38,10 +38,6 @@ export async function planAnchor(deps: {
   if (first === undefined || last === undefined) return null
 
   const tree = deps.anchorTree(Buffer.concat(batches.map((batch) => batch.root)))
-  const members = batches.map((batch, index) => ({
-    batchId: batch.id,
-    path: Buffer.concat(tree.pathOf(index)),
-  }))
   const leaves = batches.reduce((sum, batch) => sum + batch.leafCount, 0)
   const oldest = batches.reduce((time, batch) => Math.min(time, batch.firstReceivedAt.getTime()), Infinity)
   const id = await inLease(pool, lease, (client) =>
@@ -58,8 +54,18 @@ export async function planAnchor(deps: {
         leafCount: leaves,
         anchorBy: new Date(deps.anchorByOf(oldest)),
       },
-      members,
+      membersOf(batches, tree),
     ),
   )
   return { id, batches: batches.length, leaves, full: batches.length === maxBatches }
+}
+
+/** One at a time, as they are written: all paths at once would hold up the event loop for a second. */
+function* membersOf(
+  batches: readonly { id: number }[],
+  tree: ReturnType<AnchorTree>,
+): Generator<{ batchId: number; path: Buffer }> {
+  for (const [index, { id }] of batches.entries()) {
+    yield { batchId: id, path: Buffer.concat(tree.pathOf(index)) }
+  }
 }

@@ -154,8 +154,11 @@ describe('an anchor', () => {
 
   it('of many batches has a path for each, and what one tree cannot hold follows at once', async () => {
     stage = await createStage()
-    await stage.seal(20)
     const { pool, chain } = stage
+    await pool.query(
+      `insert into batch (id, leaf_count, root, first_received_at, last_received_at, first_index)
+       select i, 10, sha256(i::text::bytea), now(), now(), i * 10 from generate_series(1, 2600) i`,
+    )
     const lease = (await acquireLease(pool, 'anchor:31337', 'test', 60_000))!
     const options = {
       pool,
@@ -165,14 +168,14 @@ describe('an anchor', () => {
       anchorTree,
       anchorByOf: (ms: number) => ms,
     }
-    expect(await planAnchor({ ...options, maxBatches: 13 })).toMatchObject({ batches: 13, full: true })
-    expect(await planAnchor({ ...options, maxBatches: 13 })).toMatchObject({ batches: 7, full: false })
+    expect(await planAnchor({ ...options, maxBatches: 1_300 })).toMatchObject({ batches: 1_300, full: true })
+    expect(await planAnchor({ ...options, maxBatches: 1_301 })).toMatchObject({ batches: 1_300, full: false })
     expect(await planAnchor(options)).toBeNull()
     const { rows } = await pool.query(
       `select batch.root as leaf, path, anchor.root from anchor_batch
        join batch on batch.id = batch_id join anchor on anchor.id = anchor_id`,
     )
-    expect(rows).toHaveLength(20)
+    expect(rows).toHaveLength(2_600)
     for (const { leaf, path, root } of rows) {
       const siblings = Array.from({ length: path.length / 32 }, (_, i) => path.subarray(i * 32, i * 32 + 32))
       expect(foldPath(leaf, siblings)).toEqual(root)

@@ -59,8 +59,8 @@ const COLUMNS = `id, chain_id as "chainId", registry, publisher, mode, root, sta
   transaction_hash as "transactionHash", block_number as "blockNumber", block_hash as "blockHash",
   block_time as "blockTime", gas_used as "gasUsed", finalized_at as "finalizedAt", reason, detail, wish`
 
-/** Members of an anchor are written this many rows a statement. */
-const MEMBER_ROWS = 8_192
+/** Members of an anchor are written this many rows a statement, some 10 ms of the event loop. */
+const MEMBER_ROWS = 1_024
 
 /** Batches sealed after the last one that belongs to an anchor of this chain, in order. */
 export async function unanchoredBatches(
@@ -97,7 +97,7 @@ export async function anchorBacklog(client: pg.Pool | pg.ClientBase, chainId: nu
 export async function insertAnchor(
   client: pg.ClientBase,
   anchor: NewAnchor,
-  members: readonly { batchId: number; path: Buffer }[],
+  members: Iterable<{ batchId: number; path: Buffer }>,
 ): Promise<number> {
   const { rows } = await client.query<{ id: number }>(
     `insert into anchor (chain_id, registry, publisher, mode, root, state, first_batch, last_batch, leaf_count, anchor_by)
@@ -115,15 +115,27 @@ export async function insertAnchor(
     ],
   )
   const id = rows[0]!.id
-  for (let first = 0; first < members.length; first += MEMBER_ROWS) {
-    const slice = members.slice(first, first + MEMBER_ROWS)
-    await client.query(
-      `insert into anchor_batch (batch_id, anchor_id, path)
-       select batch_id, $1, path from unnest($2::int[], $3::bytea[]) as member (batch_id, path)`,
-      [id, slice.map((member) => member.batchId), slice.map((member) => member.path)],
-    )
+  let slice: { batchId: number; path: Buffer }[] = []
+  for (const member of members) {
+    slice.push(member)
+    if (slice.length < MEMBER_ROWS) continue
+    await insertMembers(client, id, slice)
+    slice = []
   }
+  if (slice.length > 0) await insertMembers(client, id, slice)
   return id
+}
+
+async function insertMembers(
+  client: pg.ClientBase,
+  anchorId: number,
+  members: readonly { batchId: number; path: Buffer }[],
+): Promise<void> {
+  await client.query(
+    `insert into anchor_batch (batch_id, anchor_id, path)
+     select batch_id, $1, path from unnest($2::int[], $3::bytea[]) as member (batch_id, path)`,
+    [anchorId, members.map((member) => member.batchId), members.map((member) => member.path)],
+  )
 }
 
 /** Every anchor of the chain that is not final yet, oldest first. */
