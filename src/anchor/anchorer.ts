@@ -215,6 +215,7 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
 
   async function refreshStatus(): Promise<void> {
     status = await readChainStatus(pool, statusOf(report))
+    metrics.gauge('holdfast_leader', lease === null ? 0 : 1, { work: leaseName })
     metrics.gauge('holdfast_anchor_backlog_batches', status.backlog?.batches ?? 0, labels)
     for (const reason of ANCHOR_REASONS) {
       metrics.gauge('holdfast_anchor_hindered', status.reason === reason ? 1 : 0, { ...labels, reason })

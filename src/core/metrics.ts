@@ -43,7 +43,7 @@ export const METRICS = {
   },
   holdfast_http_request_seconds: {
     type: 'histogram',
-    help: 'Time from a request to its answer by route, event streams aside.',
+    help: 'Time from a request to its answer by route; event streams and pushes of one hash aside.',
     labels: { route: null },
   },
   holdfast_http_problems_total: {

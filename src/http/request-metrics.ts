@@ -11,9 +11,9 @@ export type RequestMetrics = {
 const HAND_OVER_MS = 1_000
 
 /**
- * Counts answers by route and status, event streams aside. The counts are gathered in plain numbers and handed over
- * once a second, so that a request costs one look-up; and as an answer is sent rather than when it is through, for which
- * Fastify would have to listen to each response.
+ * Counts answers by route and status, and times them, event streams aside. Counts are gathered in plain numbers and
+ * handed over once a second: a single push costs one look-up, and is not timed. An answer counts when it is sent; waiting
+ * for its end would have Fastify listen to each response.
  */
 export function countRequests(app: FastifyInstance, metrics: Metrics): RequestMetrics {
   const counts = new Map<string, Map<number, number>>()
@@ -27,7 +27,9 @@ export function countRequests(app: FastifyInstance, metrics: Metrics): RequestMe
     byStatus.set(status, (byStatus.get(status) ?? 0) + 1)
   }
   app.addHook('onSend', (request, reply, _payload, done) => {
-    count(request.is404 ? 'none' : (request.routeOptions.url ?? 'none'), reply.statusCode)
+    const route = request.is404 ? 'none' : (request.routeOptions.url ?? 'none')
+    count(route, reply.statusCode)
+    metrics.observe('holdfast_http_request_seconds', reply.elapsedTime / 1000, { route })
     done()
   })
 

@@ -65,6 +65,7 @@ describe('metrics', () => {
     )
     expect(text).toContain('holdfast_http_requests_total{route="/v1/batches",status="200"}')
     expect(text).toContain('holdfast_http_problems_total{code="NOT_FOUND"}')
+    expect(text).toMatch(/holdfast_http_request_seconds_count\{route="\/v1\/batches"\} 1/)
   })
 })
 
