@@ -63,6 +63,13 @@ def test_the_python_snippets_run_one_after_the_other(page, anchoring, capsys):
     assert "VALID: 0x" in capsys.readouterr().out
 
 
+def test_the_snippet_of_the_repositorys_readme_runs(anchoring):
+    (snippet,) = [each for each in blocks(REPOSITORY / "README.md", "python") if "holdfast_client" in each]
+    names: dict = {}
+    exec(on(anchoring, snippet), names)
+    assert names["receipt"]["hash"] == names["pushed"].hash
+
+
 def test_the_commands_of_the_page_run(anchoring, tmp_path):
     record = {"id": 7, "item": "clip", "weight": 1.75}
     (tmp_path / "hashes.txt").write_text("ab" * 32 + "\n")
