@@ -48,13 +48,16 @@ describe.skipIf(!isThere)('behind PgBouncer in session mode', () => {
 })
 
 const WITNESS = `
+  drop table if exists witness;
+  drop function if exists witness cascade;
   create table witness (about text, synchronous_commit text);
   create function witness() returns trigger language plpgsql as $$
     begin
-      insert into witness values (tg_table_name, current_setting('synchronous_commit'));
+      insert into witness
+        values (regexp_replace(tg_table_name, '_[0-9]$', ''), current_setting('synchronous_commit'));
       return null;
     end $$;
-  create trigger witness after insert on intake execute function witness();
+  create trigger witness after insert on intake for each row execute function witness();
   create trigger witness after insert on batch execute function witness();
   create trigger witness after insert on anchor execute function witness();
   create trigger witness after insert on attempt execute function witness();
@@ -69,7 +72,8 @@ describe.skipIf(!isThere)('behind a PgBouncer that takes sessions away', () => {
   ])('in $mode mode ($settings), every start is refused with one sentence', async ({ mode, settings }) => {
     pooler = await startPgBouncer(served.database.url, { pool_mode: mode, ...settings })
     const env = { ...served.env, DATABASE_URL: pooler.url }
-    for (const command of [['serve'], ['migrate'], ['keys', 'list'], ['deploy']]) {
+    const isFirst = mode === 'transaction' && Object.keys(settings).length === 0
+    for (const command of isFirst ? [['serve'], ['migrate'], ['keys', 'list'], ['deploy']] : [['serve']]) {
       const run = runHoldfast(command, { env })
       expect(await run.exit(), command.join(' ')).toEqual({ code: 78, signal: null })
       expect(run.stderr()).toMatch(

@@ -136,8 +136,8 @@ const CONDITIONS: readonly Condition[] = [
   },
   {
     name: 'a table that was taken away',
-    begin: () => admin.query('alter table intake rename to elsewhere'),
-    end: () => admin.query('alter table elsewhere rename to intake'),
+    begin: () => admin.query('alter table intake_0 rename to elsewhere'),
+    end: () => admin.query('alter table elsewhere rename to intake_0'),
     why: /not migrated/,
   },
   {
@@ -151,7 +151,7 @@ const CONDITIONS: readonly Condition[] = [
 it('moves its log to a disk that can be filled', async () => {
   if (disk === null) return
   await admin.query(`create tablespace small location '${disk.path}'`)
-  await admin.query('alter table intake set tablespace small')
+  await admin.query('alter table intake_0 set tablespace small')
   expect(await push(LARGE)).toBe(202)
 })
 
