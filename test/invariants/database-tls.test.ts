@@ -159,7 +159,7 @@ it('the whole story runs over verify-full, and a wrong authority is a sentence e
   served = await createServed({ databaseUrl: url })
   const { run, client } = await served.start()
   await client.push(digest(1))
-  await client.waitForReceipt(digest(1), { timeoutMs: 30_000, pollMs: 100 })
+  await client.waitFor(digest(1), 'anchored', { deadlineMs: 30_000, pollMs: 100 })
   const admin = new pg.Client(postgres.url)
   await admin.connect()
   const { rows } = await admin.query<{ ssl: boolean }>(
