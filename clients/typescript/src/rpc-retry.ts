@@ -1,5 +1,6 @@
 /** Which failed calls are worth repeating, after which pause. In: one way to ask. Out: the same, with patience. */
 import { RpcAnswerError, RpcTransportError } from './json-rpc.ts'
+import { AnswerTooLongError } from './rpc-transport.ts'
 import type { Ask } from './rpc-values.ts'
 
 /**
@@ -30,7 +31,8 @@ export function faultKindOf(error: unknown): FaultKind {
   return error.code === INTERNAL_ERROR || FLAKY_WORDS.test(error.message) ? 'flaky' : 'refused'
 }
 
-function transportKind({ status, sent, timedOut }: RpcTransportError): FaultKind {
+function transportKind({ status, sent, timedOut, cause }: RpcTransportError): FaultKind {
+  if (cause instanceof AnswerTooLongError) return 'refused'
   if (timedOut) return 'silent'
   if (status === 429) return 'limited'
   if (!sent) return 'away'

@@ -115,8 +115,8 @@ export function createEndpoints(options: {
 const LOOK_MS = 30_000
 /** A single endpoint is waited for. */
 const ALONE = {
-  finding: { limited: 20, flaky: 4 },
-  looking: { limited: 20, flaky: 6, silent: 1 },
+  finding: { limited: 6, flaky: 4 },
+  looking: { limited: 6, flaky: 6, silent: 1 },
   longestPauseMs: 15_000,
 }
 /** Where there are others, they are asked sooner than one is waited for. */
@@ -160,7 +160,7 @@ async function viewOf(endpoint: Endpoint, alone: boolean, lookMs: number): Promi
       endpoint: name,
       head,
       ask: rememberAnswers(patiently(looking, leftMs)),
-      askOnce: patiently({ limited: looking.limited }, leftMs),
+      askOnce: patiently({ limited: 3 }, leftMs),
       lookFailed,
       lookDone,
       setAside: endpoint.isSetAside(),

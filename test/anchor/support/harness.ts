@@ -26,8 +26,8 @@ export type Stage = {
   chain: ChainConfig
   events: AnchorEvent[]
   logger: ReturnType<typeof recordingLogger>
-  /** Stores sealed batches with random roots. */
-  seal(count?: number): Promise<void>
+  /** Stores sealed batches with these roots, by default random ones; returns the last one's id. */
+  seal(count?: number, rootOf?: () => Uint8Array): Promise<number>
   /** A started anchorer; closed with the stage unless closed or killed before. */
   anchorer(overrides?: Partial<AnchorerDeps>): Promise<Anchorer>
   anchors(): Promise<Anchor[]>
@@ -78,16 +78,17 @@ export async function createStage(
     chain,
     events,
     logger,
-    async seal(count = 1) {
+    async seal(count = 1, rootOf = () => randomBytes(32)) {
       for (let i = 0; i < count; i += 1) {
         await pool.query(
           `insert into batch (id, leaf_count, root, first_received_at, last_received_at, first_index)
            values ($1, 10, $2, now(), now(), $3)`,
-          [nextBatch, randomBytes(32), firstIndex],
+          [nextBatch, rootOf(), firstIndex],
         )
         nextBatch += 1
         firstIndex += 10
       }
+      return nextBatch - 1
     },
     async anchorer(overrides = {}) {
       const anchorer = createAnchorer({

@@ -97,7 +97,7 @@ function openClient(url: string, timeoutMs: number, isOver: () => boolean): Clie
   }
   let patienceEndsAt: number | undefined
   const ask = patient(once, {
-    repeats: { limited: 4, flaky: 3 },
+    repeats: { limited: 5, flaky: 4 },
     leftMs() {
       patienceEndsAt ??= performance.now() + PATIENCE_MS
       return patienceEndsAt - performance.now()
