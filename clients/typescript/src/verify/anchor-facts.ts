@@ -1,6 +1,6 @@
 /** What one endpoint says now about the transaction, the block and the registry of an anchor. */
 import { type Block, blockAt, receiptOf, type TransactionReceipt } from '../chain-reads.ts'
-import { askFinalized, finalityOf } from '../finality.ts'
+import { askFinalized, type FinalizedAnswer, finalityOf } from '../finality.ts'
 import type { ReceiptAnchor } from '../format.ts'
 import { type Ask, askFor, bigQuantityOf } from '../rpc-values.ts'
 import { anchoredAtCall } from './registry-calls.ts'
@@ -28,23 +28,23 @@ export type AnchorFacts = {
 }
 
 /**
- * Five questions, three of them at once. The head comes after them: a block that was missing although the head is past
+ * Five questions, four of them at once. The head comes after them: a block that was missing although the head is past
  * it is missing, not yet to come.
  * @throws what `ask` throws for the head
  */
 export async function readFacts(ask: Ask, anchor: ReceiptAnchor): Promise<AnchorFacts> {
-  const [transaction, block, storedAt] = await Promise.all([
+  const [transaction, block, storedAt, answer] = await Promise.all([
     told(receiptOf(ask, anchor.transactionHash)),
     told(blockAt(ask, anchor.blockNumber)),
     told(storedTime(ask, anchor)),
+    told(askFinalized(ask)),
   ])
   const head = await blockAt(ask, 'latest')
   if (head === null) throw new Error('it has no newest block')
-  return { head, transaction, block, storedAt, finalized: await finalizedNumber(ask, head.number) }
+  return { head, transaction, block, storedAt, finalized: finalizedNumber(head.number, answer) }
 }
 
-async function finalizedNumber(ask: Ask, head: number): Promise<number | Untold> {
-  const answer = await told(askFinalized(ask))
+function finalizedNumber(head: number, answer: FinalizedAnswer | Untold): number | Untold {
   if (answer instanceof Untold) return answer
   const { number, by } = finalityOf({ head, answer })
   return by === 'nothing' && answer.kind !== 'told' ? new Untold(answer.said) : number

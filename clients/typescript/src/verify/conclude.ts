@@ -39,9 +39,7 @@ export function conclude(
   { demand, gaps }: { demand: Demand; gaps: Gaps },
 ): Verification {
   const checks = [...own]
-  for (const [i, one] of judged.entries()) {
-    for (const check of checksOf(one)) checks.push({ ...check, name: `anchors[${i}].${check.name}` })
-  }
+  for (let i = 0; i < judged.length; i++) placeChecks(checks, judged[i] as JudgedAnchor, i)
   const anchors = judged.map(anchorOf)
   const verdict = verdictOf(checks, own, anchors, demand)
   const result = { ...verdict, headline: '', hash: receipt.hash, checks, anchors, stated: statedBy(receipt) }
@@ -53,14 +51,28 @@ export function conclude(
   return result
 }
 
-function checksOf({ anchor, before, reading }: JudgedAnchor): Check[] {
-  if (reading === 'skipped')
-    return [...before, notRead('the receipt does not prove the record under this root')]
-  if (reading === 'refused' || reading === 'failed') {
-    return [...before, notRead('it would be the word of a registry or publisher that nobody named')]
+/** Adds the anchor's checks under its place in the receipt. */
+function placeChecks(checks: Check[], { anchor, before, reading }: JudgedAnchor, i: number): void {
+  const place = (check: Check) => ({ ...check, name: `anchors[${i}].${check.name}` })
+  for (const check of before) checks.push(place(check))
+  if (reading === 'skipped') {
+    checks.push(place(notRead('the receipt does not prove the record under this root')))
+  } else if (reading === 'refused' || reading === 'failed') {
+    checks.push(place(notRead('it would be the word of a registry or publisher that nobody named')))
+  } else {
+    for (const check of placedReading(reading, i, place)) checks.push(check)
+    if (reading.outcome === 'confirmed') checks.push(place(finalityCheck(anchor, reading.final)))
   }
-  if (reading.outcome !== 'confirmed') return [...before, ...reading.checks]
-  return [...before, ...reading.checks, finalityCheck(anchor, reading.final)]
+}
+
+/** A reading's checks are many receipts': they are placed once. */
+const placedReadings = new WeakMap<AnchorReading, Check[][]>()
+
+function placedReading(reading: AnchorReading, i: number, place: (check: Check) => Check): Check[] {
+  const known = placedReadings.get(reading) ?? []
+  if (known.length === 0) placedReadings.set(reading, known)
+  known[i] ??= reading.checks.map(place)
+  return known[i]
 }
 
 function notRead(why: string): Check {

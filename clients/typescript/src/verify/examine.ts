@@ -1,12 +1,15 @@
 /** Everything about a receipt that needs no chain: its subject, its leaf, its paths, and its stated times. */
 import { HoldfastError } from '../errors.ts'
-import type { Hex, Receipt, ReceiptAnchor } from '../format.ts'
+import { type Hex, RECEIPT_FORMAT, type Receipt, type ReceiptAnchor } from '../format.ts'
 import { hashRecord } from '../record-hash.ts'
 import { type PathCheck, pathLengthOf } from './path.ts'
 import { type Check, failed, noted, passed, type Stated } from './verification.ts'
 
 /** A receipt's `receivedAt` this much after its block is not worth a note: clocks differ. */
 const CLOCK_SKEW_MS = 300_000
+
+const WELL_FORMED = passed('format', `A complete ${RECEIPT_FORMAT} document.`)
+const RIGHT_LEAF = passed('leaf', 'The leaf is the double Keccak-256 of the hash.')
 
 /** What the receipt must be for. */
 export type Subject = {
@@ -20,7 +23,7 @@ export type Subject = {
 export type Means = { pathChecks: readonly PathCheck[]; subject: Subject }
 
 export function examine(receipt: Receipt, { pathChecks, subject }: Means): Check[] {
-  const checks = [passed('format', `A complete ${receipt.format} document.`)]
+  const checks = [WELL_FORMED]
   if (subject.hash !== undefined) checks.push(checkHash(receipt, subject.hash))
   if (subject.record !== undefined) checks.push(checkRecord(receipt, subject.record))
   checks.push(checkLeaf(receipt, pathChecks), checkPath(receipt, pathChecks), checkReceivedAt(receipt))
@@ -63,7 +66,7 @@ function checkRecord(receipt: Receipt, record: unknown): Check {
 
 function checkLeaf(receipt: Receipt, pathChecks: readonly PathCheck[]): Check {
   return pathChecks.every(({ leafOf }) => leafOf(receipt.hash) === receipt.leaf)
-    ? passed('leaf', 'The leaf is the double Keccak-256 of the hash.')
+    ? RIGHT_LEAF
     : failed('leaf', 'The leaf is not the double Keccak-256 of the hash.')
 }
 

@@ -91,6 +91,6 @@ function chainsOf(anchors: readonly VerifiedAnchor[], outcome: string): string {
   )
 }
 
-function unique(texts: readonly string[]): string[] {
-  return [...new Set(texts)]
+function unique(texts: readonly string[]): readonly string[] {
+  return texts.length < 2 ? texts : [...new Set(texts)]
 }

@@ -145,10 +145,18 @@ function time(value: unknown, at: string): void {
   }
 }
 
+/** Times found right: the receipts of one batch and anchor share theirs. */
+const knownInstants = new Set<string>()
+const MAX_KNOWN_INSTANTS = 1_024
+
 function isInstant(text: string): boolean {
+  if (knownInstants.has(text)) return true
   if (!TIME.test(text)) return false
   const instant = new Date(text)
-  return !Number.isNaN(instant.getTime()) && instant.toISOString() === text
+  if (Number.isNaN(instant.getTime()) || instant.toISOString() !== text) return false
+  if (knownInstants.size >= MAX_KNOWN_INSTANTS) knownInstants.clear()
+  knownInstants.add(text)
+  return true
 }
 
 function count(value: unknown, at: string): void {

@@ -121,11 +121,16 @@ function onceForEach(
   read: (anchor: ReceiptAnchor) => Promise<AnchorReading>,
 ): (anchor: ReceiptAnchor) => AnchorReading | Promise<AnchorReading> {
   const readings = new Map<string, AnchorReading | Promise<AnchorReading>>()
+  let last: { anchor: ReceiptAnchor; reading: AnchorReading } | undefined
   return (anchor) => {
+    if (last !== undefined && isSame(last.anchor, anchor)) return last.reading
     const { path: _, status: __, ...asked } = anchor
     const key = JSON.stringify(asked)
     const known = readings.get(key)
-    if (known !== undefined) return known
+    if (known !== undefined) {
+      if (!(known instanceof Promise)) last = { anchor, reading: known }
+      return known
+    }
     const reading = read(anchor).then((done) => {
       readings.set(key, done)
       return done
@@ -134,6 +139,19 @@ function onceForEach(
     readings.set(key, reading)
     return reading
   }
+}
+
+function isSame(a: ReceiptAnchor, b: ReceiptAnchor): boolean {
+  return (
+    a.root === b.root &&
+    a.transactionHash === b.transactionHash &&
+    a.blockHash === b.blockHash &&
+    a.blockNumber === b.blockNumber &&
+    a.blockTime === b.blockTime &&
+    a.publisher === b.publisher &&
+    a.registry === b.registry &&
+    a.chainId === b.chainId
+  )
 }
 
 function timeOf(by: Date | string): number {
