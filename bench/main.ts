@@ -11,6 +11,7 @@ import { seal } from './seal.ts'
 import { space } from './space.ts'
 import { closeStages, noteLoad } from './stage.ts'
 import { type Figure, tree } from './tree.ts'
+import { verify } from './verify.ts'
 
 /** Made by the first benchmark that needs it. */
 let filled: Promise<FilledStore> | undefined
@@ -32,6 +33,7 @@ const BENCHES: Record<string, (options: { quick: boolean }) => Promise<Figure[]>
   seal: overStore(seal),
   receipt: overStore(receipt),
   space: overStore(space),
+  verify,
   gas,
   'end-to-end': endToEnd,
 }
