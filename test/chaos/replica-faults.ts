@@ -8,6 +8,8 @@ export type ReplicaFaults = {
   kill(target: Target, downMs: number): Promise<boolean>
   /** SIGSTOP for this long. */
   suspend(target: Target, stopMs: number): Promise<boolean>
+  /** Started again with a clock that is wrong, and after a while with the right one. */
+  wrongClock(target: Target, shiftMs: number, forMs: number): Promise<boolean>
   /** A daemon dies at the instant that the step announces. */
   killAtPoint(point: string, downMs: number): Promise<boolean>
   /** A daemon stands still at that instant until another has taken over its work, or for this long. */
@@ -80,6 +82,17 @@ export function createReplicaFaults(
       )
       return stopped === true
     },
+    // In turn with what sends a replica to a point, whose start this one would undo.
+    wrongClock: (target, clockShiftMs, forMs) =>
+      pointsInTurn(async () => {
+        if (patience.isOver()) return false
+        const replica = await replicaOf(target)
+        await replica.kill({ downMs: 10, withinMs: PROCESS_WITHIN_MS, clockShiftMs })
+        const served = await replica.serving(SERVING_WITHIN_MS)
+        await patience.pause(forMs)
+        await replica.kill({ downMs: 10, withinMs: PROCESS_WITHIN_MS, clockShiftMs: 0 })
+        return served
+      }),
     killAtPoint: (point, downMs) =>
       pointsInTurn(() =>
         atPoint(

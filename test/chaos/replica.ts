@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
+import { clockShiftEnv } from '../support/process.ts'
 import { until } from '../support/wait.ts'
 
 /** One `holdfast serve` that is started again whenever it ends, until it is closed. */
@@ -16,10 +17,16 @@ export type Replica = {
   /** How many of its processes killed themselves at a fault point. */
   pointDeaths(): number
   /**
-   * kill -9 as soon as there is a process; started again after `downMs`, for a fault point when given one. True once
-   * the process is dead, false when there was none within `withinMs`.
+   * kill -9 as soon as there is a process; started again after `downMs`, for a fault point when given one, and with
+   * `clockShiftMs` its clock is that far off from then on. True once the process is dead, false when there was none
+   * within `withinMs`.
    */
-  kill(options: { downMs: number; withinMs: number; faultPoint?: string }): Promise<boolean>
+  kill(options: {
+    downMs: number
+    withinMs: number
+    faultPoint?: string
+    clockShiftMs?: number
+  }): Promise<boolean>
   /** Resolves false when `withinMs` passed before it served. */
   serving(withinMs: number): Promise<boolean>
   /** SIGSTOP, and SIGCONT after a while. True once the process stands still, false when there is none. */
@@ -54,6 +61,7 @@ export function startReplica(options: {
   let refusedStarts = 0
   let downMs = RESTART_MS
   let point: string | undefined
+  let clockShiftMs = 0
   let closed = false
   const url = `http://127.0.0.1:${options.port}`
 
@@ -76,6 +84,7 @@ export function startReplica(options: {
         PATH: process.env.PATH ?? '/usr/bin:/bin',
         ...options.env,
         ...(faultPoint === undefined ? {} : { HOLDFAST_FAULT_POINT: faultPoint }),
+        ...(clockShiftMs === 0 ? {} : clockShiftEnv(clockShiftMs)),
       },
       stdio: ['ignore', log, log],
       detached: true,
@@ -110,6 +119,7 @@ export function startReplica(options: {
     pointDeaths: () => pointDeaths,
     async kill(how) {
       point = how.faultPoint
+      clockShiftMs = how.clockShiftMs ?? clockShiftMs
       const victim = await until(() => child, { within: how.withinMs, what: 'a process' }).catch(() => null)
       if (victim === null) return false
       ordered.add(victim)

@@ -39,6 +39,7 @@ const WORDINGS: readonly { code: number; message: string; carriedOut: boolean }[
 function ruleOf(event: RpcFaultEvent): Rule {
   const random = randomOf(event.seed)
   const lag = 1 + Math.floor(random() * 5)
+  const isWithinLimit = rateLimit(CALLS_A_SECOND)
   return ({ method }) => {
     if (random() >= event.share && event.kind !== 'rpc_stale') return undefined
     switch (event.kind) {
@@ -68,9 +69,28 @@ function ruleOf(event: RpcFaultEvent): Rule {
         const { code, message, carriedOut } = WORDINGS[Math.floor(random() * WORDINGS.length)]!
         return { kind: 'error', code, message, forward: carriedOut }
       }
+      case 'rpc_slow_limited':
+        return isWithinLimit()
+          ? { kind: 'delay', ms: 100 + Math.floor(random() * 400) }
+          : { kind: 'http', status: 429, headers: { 'retry-after': '1' }, body: 'Too Many Requests' }
       case 'rpc_refused':
         return undefined
     }
+  }
+}
+
+/** As public endpoints have it. */
+const CALLS_A_SECOND = 4
+
+/** True for the first calls of each second. */
+function rateLimit(perSecond: number): () => boolean {
+  let second = 0
+  let calls = 0
+  return () => {
+    const now = Math.floor(performance.now() / 1_000)
+    calls = now === second ? calls + 1 : 1
+    second = now
+    return calls <= perSecond
   }
 }
 

@@ -60,7 +60,10 @@ export async function runChaos(options: {
   note(`logs and configuration are in ${stage.folder}`)
   let ended: { result: ChaosResult; details: string[] } | null = null
   try {
-    ended = await unlessAborted(signal, () => runOn(stage, options))
+    const kinds = options.kinds.filter((kind) => kind !== 'disk_full' || stage.canFillDisk)
+    if (kinds.length < options.kinds.length)
+      note('SKIPPED: disk_full, for no file system can be mounted here')
+    ended = await unlessAborted(signal, () => runOn(stage, { ...options, kinds }))
     return ended
   } finally {
     const aborted = signal?.aborted === true

@@ -12,6 +12,7 @@ export const RPC_FAULTS = [
   'rpc_stale',
   'rpc_wording',
   'rpc_refused',
+  'rpc_slow_limited',
 ] as const
 
 export const FAULTS = [
@@ -20,6 +21,9 @@ export const FAULTS = [
   'stop_at_point',
   'suspend',
   'database_restart',
+  'disk_full',
+  'lost_commit_answer',
+  'wrong_clock',
   ...RPC_FAULTS,
   'reorg',
   'fee_spike',
@@ -42,6 +46,11 @@ const FAULT_POINTS = [
   'after-send',
 ] as const
 
+/** The application names of the connections on which a daemon commits. */
+const WRITERS = ['holdfast-ingest', 'holdfast-seal', 'holdfast-anchor'] as const
+/** Also beyond what any tolerance of the receipts' verifier would forgive. */
+const CLOCK_SHIFTS_MS = [-3_600_000, -400_000, -5_000, 5_000, 400_000, 3_600_000] as const
+
 /** The replica that holds a lease when the time comes, or one by its number. */
 export type Target = 'seal' | 'anchor' | 0 | 1
 
@@ -51,6 +60,9 @@ export type FaultEvent = { atMs: number } & (
   | { kind: 'stop_at_point'; point: (typeof FAULT_POINTS)[number]; longestMs: number }
   | { kind: 'suspend'; target: Target; stopMs: number }
   | { kind: 'database_restart'; downMs: number }
+  | { kind: 'disk_full'; forMs: number }
+  | { kind: 'lost_commit_answer'; application: (typeof WRITERS)[number]; count: number }
+  | { kind: 'wrong_clock'; target: Target; shiftMs: number; forMs: number }
   | { kind: RpcFaultKind; endpoints: readonly number[]; forMs: number; share: number; seed: number }
   | { kind: 'reorg'; depth: 1 | 2 | 3; again: boolean }
   | { kind: 'fee_spike'; gwei: number }
@@ -118,6 +130,12 @@ export function planFaults(seed: number, seconds: number, kinds: readonly FaultK
         return { atMs, kind, target: target(), stopMs: whole(PAST_THE_LEASE_MS, 4_500) }
       case 'database_restart':
         return { atMs, kind, downMs: whole(0, 1_500) }
+      case 'disk_full':
+        return { atMs, kind, forMs: whole(1_000, 3_000) }
+      case 'lost_commit_answer':
+        return { atMs, kind, application: oneOf(WRITERS), count: whole(1, 3) }
+      case 'wrong_clock':
+        return { atMs, kind, target: target(), shiftMs: oneOf(CLOCK_SHIFTS_MS), forMs: whole(2_000, 5_000) }
       case 'reorg':
         return { atMs, kind, depth: oneOf([1, 2, 3] as const), again: random() < 0.5 }
       case 'fee_spike':
@@ -132,9 +150,9 @@ export function planFaults(seed: number, seconds: number, kinds: readonly FaultK
           atMs,
           kind,
           endpoints: oneOf([[0], [1], [0], [1], [0, 1]]),
-          forMs: whole(600, 2_000),
-          // Transactions are rare, and only they get another wording.
-          share: kind === 'rpc_wording' ? 1 : between(0.2, 1),
+          forMs: kind === 'rpc_slow_limited' ? whole(3_000, 6_000) : whole(600, 2_000),
+          // Transactions are rare, and only they get another wording; a limit spares nobody.
+          share: kind === 'rpc_wording' || kind === 'rpc_slow_limited' ? 1 : between(0.2, 1),
           seed: whole(0, 2 ** 31),
         }
     }

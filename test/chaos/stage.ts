@@ -1,7 +1,6 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Transaction } from 'ethers'
 import {
@@ -12,7 +11,6 @@ import {
 } from '../../src/anchor/contract/registry.generated.ts'
 import { startAnvil } from '../../src/dev/anvil.ts'
 import { findFreePort } from '../../src/dev/ports.ts'
-import { type Postgres, startPostgres } from '../../src/dev/postgres.ts'
 import { callRpc } from '../../src/dev/rpc.ts'
 import { type Database, openDatabase, type Pool } from '../../src/store/connection/database.ts'
 import { migrateToLatest } from '../../src/store/connection/migrate.ts'
@@ -20,7 +18,7 @@ import { createSource } from '../../src/store/intake/sources.ts'
 import { type FaultProxy, type RpcRequest, startFaultProxy } from '../anchor/support/fault-proxy.ts'
 import { DEV_ACCOUNTS } from '../support/anvil.ts'
 import { until } from '../support/wait.ts'
-import { createQueue } from './patience.ts'
+import { type DatabaseFaults, startChaosDatabase } from './database.ts'
 import { type Replica, startReplica } from './replica.ts'
 import { watchLeasedWrites } from './stale-writes.ts'
 
@@ -30,7 +28,7 @@ const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 const BLOCK_SECONDS = 1
 const LEASE_MS = 2_000
 
-/** PostgreSQL that waits for its disk, a chain with a block a second, two endpoints before it, two daemons. */
+/** PostgreSQL that waits for its disk, the way to it, a chain with a block a second, two endpoints before it, two daemons. */
 export type ChaosStage = {
   folder: string
   apiKey: string
@@ -42,8 +40,8 @@ export type ChaosStage = {
   database: Database
   /** Hashes of transactions that left a daemon before they were stored, which invariant 3 forbids. */
   unstored: ReadonlySet<string>
-  /** As by a crash of the server: no checkpoint, recovery at the next start. One at a time. */
-  restartDatabase(downMs: number): Promise<void>
+  databaseFaults: DatabaseFaults
+  canFillDisk: boolean
   /** Whether the chain makes blocks. */
   setMining(on: boolean): Promise<void>
   /** Index of the replica that holds the lease, or null. */
@@ -72,7 +70,7 @@ export async function createChaosStage(): Promise<ChaosStage> {
 }
 
 async function build(folder: string, undo: Undo[], close: Close): Promise<ChaosStage> {
-  const postgres = await startCrashablePostgres(join(folder, 'postgres'))
+  const postgres = await startChaosDatabase(join(folder, 'postgres'))
   undo.push(postgres.stop)
   const anvil = await startAnvil({ chainId: CHAIN_ID, args: ['--block-time', String(BLOCK_SECONDS)] })
   undo.push(anvil.stop)
@@ -90,7 +88,7 @@ async function build(folder: string, undo: Undo[], close: Close): Promise<ChaosS
     undo.push(proxy.close)
   }
 
-  const databaseUrls = await watchLeasedWrites(database.pool, postgres.url, {
+  const databaseUrls = await watchLeasedWrites(database.pool, postgres.proxy.url, {
     replicas: 2,
     chainId: CHAIN_ID,
   })
@@ -123,7 +121,8 @@ async function build(folder: string, undo: Undo[], close: Close): Promise<ChaosS
     rpc,
     database,
     unstored,
-    restartDatabase: postgres.crash,
+    databaseFaults: postgres,
+    canFillDisk: postgres.canFillDisk,
     setMining: async (on) => void (await rpc('evm_setIntervalMining', [on ? BLOCK_SECONDS : 0])),
     async holderOf(lease) {
       const name = lease === 'seal' ? 'seal' : `anchor:${CHAIN_ID}`
@@ -141,42 +140,6 @@ async function build(folder: string, undo: Undo[], close: Close): Promise<ChaosS
       }
     },
     close,
-  }
-}
-
-type CrashablePostgres = {
-  url: string
-  crash(downMs: number): Promise<void>
-  /** Whether it was away at any time since then, by `performance.now()`. */
-  wasAway(since: number): boolean
-  stop(): Promise<void>
-}
-
-async function startCrashablePostgres(dataDir: string): Promise<CrashablePostgres> {
-  const server = { dataDir, persistent: false }
-  const inTurn = createQueue()
-  let running: Postgres = await startPostgres(server)
-  let backAt = Number.NEGATIVE_INFINITY
-  let stopped = false
-  const { url } = running
-  return {
-    url,
-    crash: (downMs) =>
-      inTurn(async () => {
-        if (stopped) return
-        const { port, pid, exited } = running
-        backAt = Number.POSITIVE_INFINITY
-        process.kill(pid, 'SIGQUIT')
-        await exited
-        await pause(downMs)
-        running = await startPostgres({ ...server, port })
-        backAt = performance.now()
-      }),
-    wasAway: (since) => backAt >= since,
-    stop() {
-      stopped = true
-      return inTurn(() => running.stop())
-    },
   }
 }
 

@@ -68,8 +68,14 @@ function createStrikes(stage: ChaosStage, patience: Patience, note: (line: strin
         case 'suspend':
           return replicas.suspend(event.target, event.stopMs)
         case 'database_restart':
-          await stage.restartDatabase(event.downMs)
+          await stage.databaseFaults.crash(event.downMs)
           return true
+        case 'disk_full':
+          return stage.databaseFaults.fillDisk(event.forMs, patience)
+        case 'lost_commit_answer':
+          return stage.databaseFaults.loseCommitAnswers(event.application, event.count, patience)
+        case 'wrong_clock':
+          return replicas.wrongClock(event.target, event.shiftMs, event.forMs)
         case 'reorg':
           return chain.reorg(event.depth, event.again)
         case 'fee_spike':
@@ -83,6 +89,7 @@ function createStrikes(stage: ChaosStage, patience: Patience, note: (line: strin
       }
     },
     async calm() {
+      stage.databaseFaults.calm()
       await rpc.stop()
       await stage.setMining(true)
     },
