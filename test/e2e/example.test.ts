@@ -12,7 +12,9 @@ it('the example pushes, waits, verifies, and tells an altered record', async () 
       env: { HOLDFAST_URL: url, HOLDFAST_API_KEY: served.apiKey, RPC_URL: served.anvil.url },
     })
     expect((await run.exit()).code, run.output()).toBe(0)
-    expect(run.stdout()).toMatch(/S-2047: VALID: .* existed by .*\nS-2048: VALID: .* existed by .*\n.*does not match its receipt/)
+    expect(run.stdout()).toMatch(
+      /S-2047: VALID: .* existed by .*\nS-2048: VALID: .* existed by .*\n.*does not match its receipt/,
+    )
   } finally {
     await served.close()
   }
