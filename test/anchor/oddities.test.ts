@@ -3,6 +3,7 @@
  * final, and verifies its receipt through it, as far as the row says; through a sane node nothing is lost or paid twice.
  */
 import { afterAll, describe, expect, it } from 'vitest'
+import { COSTS } from './support/oddities/costs.ts'
 import { ENVELOPE } from './support/oddities/envelope.ts'
 import { FEES } from './support/oddities/fees.ts'
 import { FINALITY } from './support/oddities/finality.ts'
@@ -11,7 +12,7 @@ import { RECEIPTS } from './support/oddities/receipts.ts'
 import { STATE } from './support/oddities/state.ts'
 import { createTestbed, type Testbed, tryRow } from './support/oddities/try-row.ts'
 
-const ROWS = [...ENVELOPE, ...LIMITS, ...FINALITY, ...RECEIPTS, ...STATE, ...FEES]
+const ROWS = [...ENVELOPE, ...LIMITS, ...FINALITY, ...RECEIPTS, ...STATE, ...FEES, ...COSTS]
 
 const all: Promise<Testbed>[] = []
 const free: Testbed[] = []
