@@ -164,7 +164,7 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
    * costs gas.
    */
   function isOverdue(): boolean {
-    const oldest = status.backlog?.oldestReceivedAt
+    const oldest = status.backlog?.waitsSince
     if (lease === null || deps.anchorByOf === undefined || oldest == null || ticking !== null) return false
     const tickMs = deps.anchorByOf(oldest.getTime()) - chain.anchorWithinMs
     const graceMs = dueAtMs < tickMs ? OVERDUE_AFTER_MS : Math.max(OVERDUE_AFTER_MS, chain.anchorWithinMs / 2)
@@ -220,14 +220,16 @@ export function createAnchorer(deps: AnchorerDeps): Anchorer {
     for (const reason of ANCHOR_REASONS) {
       metrics.gauge('holdfast_anchor_hindered', status.reason === reason ? 1 : 0, { ...labels, reason })
     }
-    const anchorBy = status.inFlight?.anchorBy.getTime() ?? waitingAnchorBy(status)
-    metrics.gauge('holdfast_anchor_late_seconds', Math.max(0, clock.now() - anchorBy) / 1000, labels)
+    const anchorBy = status.inFlight?.anchorBy ?? waitingAnchorBy(status)
+    status = { ...status, anchorBy }
+    const lateMs = anchorBy === null ? 0 : Math.max(0, clock.now() - anchorBy.getTime())
+    metrics.gauge('holdfast_anchor_late_seconds', lateMs / 1000, labels)
   }
 
-  /** When the oldest batch without an anchor must be anchored; endless when there is none. */
-  function waitingAnchorBy({ backlog }: ChainStatus): number {
-    const oldest = backlog?.oldestReceivedAt
-    return oldest == null ? Number.POSITIVE_INFINITY : anchorByOf(oldest.getTime())
+  /** When the oldest batch without an anchor must be anchored; null when there is none. */
+  function waitingAnchorBy({ backlog }: ChainStatus): Date | null {
+    const oldest = backlog?.waitsSince
+    return oldest == null ? null : new Date(anchorByOf(oldest.getTime()))
   }
 
   function statusOf(seen: PassReport | null): ChainStatus {

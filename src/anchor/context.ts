@@ -66,6 +66,8 @@ export type AnchorMemory = {
   finality: FinalityMemory
   /** What the last look saw that asked for everything; null while something is open or due. */
   lastWholeLook: { report: PassReport; at: number; state: string } | null
+  /** The endpoint whose first block was last found to be the chain's. */
+  genesisSeen: string | null
   /** The chain is not a rollup of the OP stack. */
   noDataFee: boolean
   /** Questions that anchoring does without and that failed, and when they may be asked again (ms since the epoch). */
@@ -98,6 +100,7 @@ export function emptyMemory(): AnchorMemory {
     registrySeen: false,
     finality: { told: null, unansweredSince: null, logged: null },
     lastWholeLook: null,
+    genesisSeen: null,
     noDataFee: false,
     unanswered: new Map(),
     fees: { legacyOnly: false, demands: {}, tipOverLimit: null },

@@ -75,18 +75,23 @@ export function olderKeyHindrance({ signer }: AnchorContext, newest: Attempt): H
 /** The part of the time allowed for anchoring that is left when an anchor in no block is called stuck. */
 const DEADLINE_MARGIN = 0.2
 
-/** In no block after two raises' time, or shortly before the deadline when that comes first. */
+/**
+ * In no block after two raises' time, or shortly before the deadline when that comes first. A deadline that was near or
+ * past when the first transaction was signed says nothing of that transaction.
+ */
 export function stuckHindrance(
   { chain, clock }: AnchorContext,
   anchor: Anchor,
   living: readonly Attempt[],
 ): Hindrance | null {
-  const twoRaises = living[0]!.createdAt.getTime() + 2 * chain.fees.bumpAfterMs
+  const signedAt = living[0]!.createdAt.getTime()
+  const { bumpAfterMs } = chain.fees
   const deadlineNears = anchor.anchorBy.getTime() - DEADLINE_MARGIN * chain.anchorWithinMs
-  if (clock.now() < Math.min(twoRaises, deadlineNears)) return null
+  const earliest = signedAt + Math.min(bumpAfterMs, chain.anchorWithinMs / 2)
+  if (clock.now() < Math.max(earliest, Math.min(signedAt + 2 * bumpAfterMs, deadlineNears))) return null
   const count = living.length === 1 ? 'one transaction' : `${living.length} transactions at rising fees`
   return {
     reason: 'stuck',
-    detail: `In no block yet, after ${count}; it is to be anchored by ${anchor.anchorBy.toISOString()}.`,
+    detail: `In no block yet, after ${count}; it ${clock.now() < anchor.anchorBy.getTime() ? 'is' : 'was'} to be anchored by ${anchor.anchorBy.toISOString()}.`,
   }
 }

@@ -39,7 +39,7 @@ export async function planAnchor(deps: {
 
   const tree = deps.anchorTree(Buffer.concat(batches.map((batch) => batch.root)))
   const leaves = batches.reduce((sum, batch) => sum + batch.leafCount, 0)
-  const oldest = batches.reduce((time, batch) => Math.min(time, batch.firstReceivedAt.getTime()), Infinity)
+  const oldest = batches.reduce((time, batch) => Math.min(time, batch.waitsSince.getTime()), Infinity)
   const id = await inLease(pool, lease, (client) =>
     insertAnchor(
       client,

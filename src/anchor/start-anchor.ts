@@ -1,11 +1,14 @@
 /** What to do for an anchor that has no living transaction: sign its first one, or say why not. */
 import type { Hindrance } from '../core/anchor-state.ts'
+import { counted } from '../core/counted.ts'
 import { type Account, forgetResumed, readAccount } from '../store/chain/accounts.ts'
 import { type Anchor, lastMinedAnchor } from '../store/chain/anchors.ts'
 import type { Attempt } from '../store/chain/attempts.ts'
 import { inLease } from '../store/connection/lease-transaction.ts'
 import { withGas } from './call-gas.ts'
+import { anotherChain, rootsUnknownHere } from './chain-identity.ts'
 import type { AnchorContext } from './context.ts'
+import { missingRegistryAdvice } from './contract/registry.ts'
 import { explain, pause } from './explain.ts'
 import { heedRefusal, quoteNow } from './fees/demands.ts'
 import type { Offer } from './fees/quote.ts'
@@ -33,14 +36,15 @@ export async function signingHindrance(
 ): Promise<{ hindrance: Hindrance } | { hindrance: null; payload: Payload; offer: Offer }> {
   const { chain, memory, registry } = context
   if (account.pausedReason !== null) return { hindrance: pausedHindrance(account) }
-  const unfit = (await lostBlock(context, sight)) ?? memory.nonceGap?.hindrance
+  const unfit =
+    (await anotherChain(context, sight)) ?? (await lostBlock(context, sight)) ?? memory.nonceGap?.hindrance
   if (unfit !== undefined) return { hindrance: unfit }
   if (!memory.registrySeen) {
     const { endpoint, ask } = sight
     const seen = await askOptional(context, { endpoint, name: 'registry code' }, () => hasCode(ask, registry))
     memory.registrySeen = seen === true
     if (seen === false) {
-      const detail = `There is no contract at ${registry} on chain ${chain.chainId}. Run \`holdfast deploy\`.`
+      const detail = `There is no contract at ${registry} on chain ${chain.chainId}. ${missingRegistryAdvice(chain)}`
       return { hindrance: { reason: 'stuck', detail } }
     }
   }
@@ -87,7 +91,11 @@ async function keyUsedElsewhere(
     const detail = `${found} Another endpoint of chain ${chainId}, or another block, has to say so too.`
     return { reason: 'stuck', detail }
   }
-  const detail = `${found} Something else uses this key.`
+  const unknown = await rootsUnknownHere(context, sight)
+  const why = unknown
+    ? `The chain holds ${counted(unknown, 'anchor')} by this key that this database does not: it was restored from an older backup, or another installation uses the key.`
+    : 'Something else uses this key.'
+  const detail = `${found} ${why}`
   await pause(context, account, 'key_used_elsewhere', detail)
   return { reason: 'paused', detail }
 }

@@ -63,6 +63,8 @@ export type ChainStatus = {
   nextNonce: number | null
   endpoints: EndpointHealth[]
   paused: { reason: string; detail: string; at: Date } | null
+  /** When the oldest of what waits must be in a block; null when nothing waits. */
+  anchorBy: Date | null
   /** Why what is waiting waits; null when nothing does, or nothing holds it. */
   reason: AnchorReason | null
   detail: string | null
@@ -81,6 +83,7 @@ export const UNKNOWN = {
   lastAnchor: null,
   inFlight: null,
   backlog: null,
+  anchorBy: null,
 } satisfies Partial<ChainStatus>
 
 /** Fills in what the database knows; why the last look failed stays where the database knows no reason. */

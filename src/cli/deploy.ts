@@ -1,9 +1,13 @@
 import { deployRegistry } from '../anchor/contract/deploy.ts'
-import { createEndpoints } from '../anchor/rpc/endpoints.ts'
+import { REGISTRY_ADDRESS } from '../anchor/contract/registry.generated.ts'
+import { missingRegistryAdvice, registryOf } from '../anchor/contract/registry.ts'
+import { hasCode } from '../anchor/rpc/chain-reads.ts'
+import { createEndpoints, type Endpoints } from '../anchor/rpc/endpoints.ts'
 import { createSigner } from '../anchor/signers/open.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { readSigner, secretsOf } from '../config/secrets.ts'
+import { HoldfastError } from '../core/errors.ts'
 import { noMetrics } from '../core/metrics.ts'
 import { type Logger, systemClock } from '../core/ports.ts'
 import { createLogger } from '../ops/logger.ts'
@@ -21,7 +25,7 @@ export async function deploy(): Promise<void> {
   for (const line of lines) print(line)
 }
 
-/** Puts the registry on every chain that names none; says what was done, a line a chain. */
+/** Puts the registry on every chain that names no other; says what was done, a line a chain. */
 export async function deployEverywhere(
   config: Config,
   env: Readonly<Record<string, string | undefined>>,
@@ -45,9 +49,6 @@ async function deployOn(
   pool: Pool,
 ): Promise<string> {
   const { chainId } = chain
-  if (chain.registry !== undefined) {
-    return `chain ${chainId}: ${chain.registry} is configured, nothing to deploy`
-  }
   const endpoints = createEndpoints({
     ...chain,
     timeoutMs: RPC_TIMEOUT_MS,
@@ -57,6 +58,7 @@ async function deployOn(
   })
   try {
     await endpoints.requireChain()
+    if (registryOf(chain) !== REGISTRY_ADDRESS) return await requireConfigured(chain, endpoints)
     const signer = await createSigner(readSigner(chain.signer, env))
     const { address, transactionHash } = await deployRegistry({
       endpoints,
@@ -70,4 +72,19 @@ async function deployOn(
   } finally {
     endpoints.close()
   }
+}
+
+/**
+ * Deploys nothing where another address is configured, and says whether a contract is there.
+ * @throws HoldfastError INVALID_CONFIG when there is none
+ */
+async function requireConfigured(chain: Config['chains'][number], endpoints: Endpoints): Promise<string> {
+  const registry = registryOf(chain)
+  const { ask } = await endpoints.view()
+  const where = `chain ${chain.chainId}: ${registry} is configured`
+  if (await hasCode(ask, registry)) return `${where} and holds a contract; nothing to deploy`
+  throw new HoldfastError(
+    'INVALID_CONFIG',
+    `${where}, but holds no contract. ${missingRegistryAdvice(chain)}`,
+  )
 }

@@ -13,6 +13,7 @@ type Status = {
     address: string
     balanceWei: string | null
     nextTick: string | null
+    anchorBy: string | null
     reason: string | null
     detail: string | null
     lastAnchor: {
@@ -29,10 +30,10 @@ type Status = {
 
 export async function showStatus(options: Options): Promise<void> {
   const answer = await clientFor(options, LOOK_PATIENCE_MS).status()
-  print(options.json ? JSON.stringify(answer, null, 2) : describe(answer as unknown as Status))
+  print(options.json ? JSON.stringify(answer, null, 2) : describeStatus(answer as unknown as Status))
 }
 
-function describe({ intake, sealed, chains }: Status): string {
+export function describeStatus({ intake, sealed, chains }: Status): string {
   const lines = [
     `to seal   ${hashes(intake.waitingToSeal)}${intake.oldestReceivedAt ? `, the oldest from ${intake.oldestReceivedAt}` : ''}`,
     `sealed    ${hashes(sealed.leaves)} in ${batches(sealed.batches)}`,
@@ -53,7 +54,10 @@ function describe({ intake, sealed, chains }: Status): string {
         : '  last      none yet',
     )
     if (chain.finality?.detail) lines.push(`  finality  ${chain.finality.detail}`)
-    if (chain.reason) lines.push(`  LATE      ${chain.reason}: ${chain.detail ?? ''}`)
+    const why = chain.reason === null ? null : `${chain.reason}: ${chain.detail ?? ''}`
+    if (chain.anchorBy !== null && Date.parse(chain.anchorBy) < Date.now())
+      lines.push(`  LATE      since ${chain.anchorBy}: ${why ?? 'no reason is known; see holdfast doctor'}`)
+    else if (why !== null) lines.push(`  waits     ${why}`)
   }
   return lines.join('\n')
 }

@@ -25,6 +25,7 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
   { name: 'HOLDFAST_RPC_URL', path: 'chain.rpcUrls', kind: 'list' },
   { name: 'HOLDFAST_REGISTRY', path: 'chain.registry', kind: 'text' },
   { name: 'HOLDFAST_CHAIN_MODE', path: 'chain.mode', kind: 'text' },
+  { name: 'HOLDFAST_START_FROM', path: 'chain.startFrom', kind: 'text' },
   { name: 'HOLDFAST_CRON', path: 'chain.cron', kind: 'text' },
   { name: 'HOLDFAST_ANCHOR_WITHIN_MS', path: 'chain.anchorWithinMs', kind: 'number' },
   { name: 'HOLDFAST_POLL_INTERVAL_MS', path: 'chain.pollIntervalMs', kind: 'number' },

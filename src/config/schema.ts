@@ -112,6 +112,8 @@ const chain = z.strictObject({
     .regex(/^0x[0-9a-fA-F]{40}$/, 'expected an address: 0x and 40 hex digits')
     .optional(),
   mode: z.enum(['storage', 'event']).default('storage'),
+  /** `now` leaves out what was sealed before the chain was first configured. */
+  startFrom: z.enum(['now', 'all']).default('all'),
   cron: cronExpression.default('*/10 * * * *'),
   anchorWithinMs: milliseconds.default(600_000),
   pollIntervalMs: milliseconds.default(12_000),

@@ -7,6 +7,8 @@ export type ChainConfig = {
   registry?: string | undefined
   /** `storage` calls anchor(), `event` calls announce(): no storage, about half the gas. */
   mode: 'storage' | 'event'
+  /** Whether batches sealed before the chain was first configured are anchored on it too. Default `all`. */
+  startFrom?: 'now' | 'all' | undefined
   /** When to anchor, in node-cron's syntax, UTC. */
   cron: string
   /** How long after its tick a record may wait to be mined before it counts as late. */

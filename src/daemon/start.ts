@@ -6,7 +6,6 @@ import { type Anchorer, createAnchorer } from '../anchor/anchorer.ts'
 import { createSigner } from '../anchor/signers/open.ts'
 import type { Config } from '../config/schema.ts'
 import { readSigner } from '../config/secrets.ts'
-import { createDeadline } from '../core/cron.ts'
 import { faultAt } from '../core/fault-point.ts'
 import { toHex } from '../core/hash.ts'
 import { type Logger, systemClock } from '../core/ports.ts'
@@ -35,6 +34,7 @@ import { findByKeyHash } from '../store/intake/sources.ts'
 import { readTile } from '../store/sealed/read-tiles.ts'
 import { createOwnVerifier } from '../verify/own-anchors.ts'
 import { startClocks } from './clocks.ts'
+import { createDeadlines, startChains } from './deadlines.ts'
 import { createEventFeed, createOwnership, eventOf } from './event-feed.ts'
 import { registerGauges } from './gauges.ts'
 import { createHealth } from './health.ts'
@@ -138,9 +138,7 @@ export async function startDaemon(options: {
 
     registerGauges({ metrics, version: VERSION, pool: reads.pool, logger })
     const chains: ScheduledChain[] = []
-    const deadlines = config.chains.map((chain) => createDeadline(chain))
-    const anchorBy = (receivedAtMs: number) =>
-      deadlines.length === 0 ? null : Math.min(...deadlines.map((deadline) => deadline(receivedAtMs)))
+    const deadlines = createDeadlines(await startChains(anchoring.pool, config.chains, logger))
     for (const [i, chain] of config.chains.entries()) {
       const anchorer = createAnchorer({
         chain,
@@ -148,7 +146,7 @@ export async function startDaemon(options: {
         signer: await createSigner(readSigner(chain.signer, env)),
         anchorTree,
         sealPending: async () => void (await sealer.flush(SEAL_BEFORE_TICK_MS)),
-        anchorByOf: deadlines[i]!,
+        anchorByOf: deadlines.of(i),
         clock: clocks.databaseClock,
         logger,
         metrics,
@@ -195,12 +193,12 @@ export async function startDaemon(options: {
       intake,
       prover: createProver({
         pool: reads.pool,
-        anchorBy,
+        anchorBy: deadlines.earliest,
         pendingReason: () =>
           chains.map(({ anchorer }) => anchorer.status().reason).find((reason) => reason) ?? null,
       }),
       verify: verifier.verify,
-      anchorBy,
+      anchorBy: deadlines.earliest,
       lists: {
         batches: (page) => listBatches(reads.db, page),
         batch: (id) => readBatch(reads.db, id),

@@ -1,5 +1,5 @@
 import { REGISTRY_DEPLOYED_BYTECODE } from '../anchor/contract/registry.generated.ts'
-import { registryOf } from '../anchor/contract/registry.ts'
+import { missingRegistryAdvice, registryOf } from '../anchor/contract/registry.ts'
 import { dataFeeOf } from '../anchor/fees/data-fee.ts'
 import { estimateGas } from '../anchor/fees/estimate-gas.ts'
 import { chooseGasLimit, leastGas } from '../anchor/fees/gas-limit.ts'
@@ -86,10 +86,13 @@ export function chainChecks(deps: {
   async function contract(): Promise<Verdict> {
     const { ask } = await all.view()
     const code = await codeAt(ask, registry)
-    if (code === '0x') return fail(`no contract at ${registry}`, 'Run `holdfast deploy`.')
+    if (code === '0x') return fail(`no contract at ${registry}`, missingRegistryAdvice(chain))
     return code === REGISTRY_DEPLOYED_BYTECODE.toLowerCase()
       ? ok(`${registry} is AnchorRegistry`)
-      : fail(`${registry} holds another contract`, 'Correct the chain’s `registry`, or leave it out.')
+      : fail(
+          `${registry} holds another contract`,
+          'Correct the chain’s `registry`, or leave it out and run `holdfast deploy`.',
+        )
   }
 
   async function signing(): Promise<Verdict> {
@@ -156,9 +159,9 @@ export function chainChecks(deps: {
 
   /** By its tick, a record is to be in an anchor; `anchorWithinMs` later, in a block. */
   async function backlog(): Promise<Verdict> {
-    const { batches, leaves, oldestReceivedAt } = await anchorBacklog(pool, chainId)
-    if (oldestReceivedAt === null) return ok('nothing waits for an anchor')
-    const by = createDeadline(chain)(oldestReceivedAt.getTime())
+    const { batches, leaves, waitsSince } = await anchorBacklog(pool, chainId)
+    if (waitsSince === null) return ok('nothing waits for an anchor')
+    const by = createDeadline(chain)(waitsSince.getTime())
     const tick = by - chain.anchorWithinMs
     const text = `${hashes(leaves)} in ${counted(batches, 'batch', 'batches')} waiting, to be anchored by ${new Date(by).toISOString()}`
     const todo = 'See the lines of this chain’s lease, account and balance, and `holdfast anchors list`.'

@@ -37,10 +37,10 @@ export function lastTick(deps: {
         ? 'no tick has made an anchor yet'
         : `the last that had something to anchor made anchor ${newest[0].id} at ${instant(newest[0].createdAt.getTime())}`
     const text = `${due}; ${trace}`
-    const { oldestReceivedAt } = backlog
-    if (oldestReceivedAt === null || now <= next(oldestReceivedAt.getTime()) + GRACE_MS) return ok(text)
+    const { waitsSince } = backlog
+    if (waitsSince === null || now <= next(waitsSince.getTime()) + GRACE_MS) return ok(text)
 
-    const left = `${due}; ${counted(backlog.batches, 'batch', 'batches')} left since before the tick at ${instant(next(oldestReceivedAt.getTime()))}`
+    const left = `${due}; ${counted(backlog.batches, 'batch', 'batches')} left since before the tick at ${instant(next(waitsSince.getTime()))}`
     if ((await leaseHolder(pool, `anchor:${chainId}`)) === null) {
       return fail(
         `${left}, and no daemon is there to tick`,

@@ -48,6 +48,24 @@ describe('the reason of an anchor in no block', () => {
     expect(stuck.detail).toContain(stuck.anchorBy.toISOString())
   })
 
+  it('is not stuck when it was just sent, though its deadline passed long before', async () => {
+    await behindProxy({ anchorWithinMs: 600_000, fees: FEES })
+    let later = 0
+    await stage.seal()
+    await stage.pool.query(`update batch set first_received_at = now() - interval '1 day'`)
+    await (await stage.anchorer({ clock: { now: () => Date.now() + later } })).tick()
+    await looks(3)
+    const [sent] = await stage.anchors()
+    expect(sent).toMatchObject({ state: 'submitted', reason: null })
+    expect(sent!.anchorBy.getTime()).toBeLessThan(Date.now())
+    later = 290_000
+    await looks(3)
+    expect((await stage.anchors())[0]!.reason).toBeNull()
+    later = 310_000
+    const stuck = await stage.untilAnchor('the reason', ({ reason }) => reason === 'stuck')
+    expect(stuck.detail).toContain(`it was to be anchored by ${sent!.anchorBy.toISOString()}`)
+  })
+
   it('is no longer rpc_down once the chain is reached, however long it has waited', async () => {
     await behindProxy({ fees: { ...FEES, bumpAfterMs: 1 } })
     await stage.seal()

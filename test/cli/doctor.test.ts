@@ -34,6 +34,8 @@ async function diagnose(env: Record<string, string> = {}): Promise<Diagnosis> {
   }
 }
 
+const NOBODY = '0x00000000000000000000000000000000DeaDBeef'
+
 describe('holdfast doctor', () => {
   it('finds nothing wrong beside a daemon that runs', async () => {
     const { client } = await served.start()
@@ -116,6 +118,29 @@ describe('holdfast doctor', () => {
     expect(diagnosis.of('chain 31337 account').todo).toContain('holdfast anchors resume --chain 31337')
     await served.anvil.rpc('anvil_setCode', [REGISTRY_ADDRESS, '0x'])
     expect((await diagnose()).of('chain 31337 registry').todo).toContain('holdfast deploy')
+  })
+
+  it('of a wrong registry says the same as deploy, and the advice works', async () => {
+    const wrong = { HOLDFAST_REGISTRY: NOBODY }
+    const advice = `leave it out and run \`holdfast deploy\`, which uses ${REGISTRY_ADDRESS}.`
+    expect((await diagnose(wrong)).of('chain 31337 registry')).toMatchObject({
+      level: 'fail',
+      detail: `no contract at ${NOBODY}`,
+      todo: expect.stringContaining(advice),
+    })
+    const deploy = async (env: Record<string, string>) => {
+      const run = runHoldfast(['deploy'], { env: { ...served.env, ...env } })
+      return { ...(await run.exit()), text: run.output() }
+    }
+    const refused = await deploy(wrong)
+    expect(refused.text).toContain('is configured, but holds no contract.')
+    expect(refused.text).toContain(advice)
+    expect(refused.code).toBe(78)
+    expect((await deploy({})).text).toContain(`${REGISTRY_ADDRESS} was there`)
+    expect((await diagnose()).of('chain 31337 registry').level).toBe('ok')
+    // The published address, spelt out, is as good as none.
+    const spelt = await deploy({ HOLDFAST_REGISTRY: REGISTRY_ADDRESS.toLowerCase() })
+    expect(spelt.text).toContain(`${REGISTRY_ADDRESS} was there`)
   })
 
   it('judges each endpoint, and a dead one hides nothing', async () => {

@@ -39,7 +39,8 @@ export type Anchor = {
 /** `cancel`: spend the nonce on a no-op, then sign anew. `retry`: offer more now, not when the time comes. */
 export type AnchorWish = 'cancel' | 'retry'
 
-export type UnanchoredBatch = { id: number; root: Buffer; leafCount: number; firstReceivedAt: Date }
+/** `waitsSince`: when its first record was received, or the chain was configured when that came later. */
+export type UnanchoredBatch = { id: number; root: Buffer; leafCount: number; waitsSince: Date }
 
 export type NewAnchor = Pick<
   Anchor,
@@ -62,29 +63,42 @@ const COLUMNS = `id, chain_id as "chainId", registry, publisher, mode, root, sta
 /** Members of an anchor are written this many rows a statement, some 10 ms of the event loop. */
 const MEMBER_ROWS = 1_024
 
-/** Batches sealed after the last one that belongs to an anchor of this chain, in order. */
+/** The newest batch that no anchor of the chain will hold: it is in one, or was sealed before a chain that starts later. */
+const DONE_WITH = `(select greatest(
+  (select max(last_batch) from anchor where chain_id = $1),
+  (select skipped_through from chain_start where chain_id = $1), 0))`
+
+/** A record cannot wait for a chain before that was configured. */
+const WAITS_SINCE = `greatest(first_received_at, (select started_at from chain_start where chain_id = $1))`
+
+/** Batches that are to be in an anchor of this chain and are in none yet, in order. */
 export async function unanchoredBatches(
   client: pg.Pool | pg.ClientBase,
   chainId: number,
   limit: number,
 ): Promise<UnanchoredBatch[]> {
   const { rows } = await client.query<UnanchoredBatch>(
-    `select id, root, leaf_count as "leafCount", first_received_at as "firstReceivedAt" from batch
-     where id > (select coalesce(max(last_batch), 0) from anchor where chain_id = $1)
-     order by id limit $2`,
+    `select id, root, leaf_count as "leafCount", ${WAITS_SINCE} as "waitsSince" from batch
+     where id > ${DONE_WITH} order by id limit $2`,
     [chainId, limit],
   )
   return rows
 }
 
-export type Backlog = { batches: number; leaves: number; oldestReceivedAt: Date | null }
+/** `waitsSince`: of the oldest record, from when its deadline counts; null when nothing waits. */
+export type Backlog = {
+  batches: number
+  leaves: number
+  oldestReceivedAt: Date | null
+  waitsSince: Date | null
+}
 
-/** How much is sealed and belongs to no anchor of this chain yet. */
+/** How much is to be in an anchor of this chain and is in none yet. */
 export async function anchorBacklog(client: pg.Pool | pg.ClientBase, chainId: number): Promise<Backlog> {
   const { rows } = await client.query<Backlog>(
     `select count(*) as batches, coalesce(sum(leaf_count), 0)::bigint as leaves,
-       min(first_received_at) as "oldestReceivedAt" from batch
-     where id > (select coalesce(max(last_batch), 0) from anchor where chain_id = $1)`,
+       min(first_received_at) as "oldestReceivedAt", min(${WAITS_SINCE}) as "waitsSince" from batch
+     where id > ${DONE_WITH}`,
     [chainId],
   )
   return rows[0]!
@@ -136,6 +150,20 @@ async function insertMembers(
      select batch_id, $1, path from unnest($2::int[], $3::bytea[]) as member (batch_id, path)`,
     [anchorId, members.map((member) => member.batchId), members.map((member) => member.path)],
   )
+}
+
+/** How many of the roots belong to no anchor of the chain here. */
+export async function countUnknownRoots(
+  client: pg.Pool | pg.ClientBase,
+  chainId: number,
+  roots: readonly Buffer[],
+): Promise<number> {
+  const { rows } = await client.query<{ unknown: number }>(
+    `select count(*)::int as unknown from unnest($2::bytea[]) as seen (root)
+     where not exists (select from anchor where chain_id = $1 and anchor.root = seen.root)`,
+    [chainId, roots],
+  )
+  return rows[0]!.unknown
 }
 
 /** Every anchor of the chain that is not final yet, oldest first. */

@@ -9,6 +9,7 @@ import * as anchorsByRoot from './migrations/0004-anchors-by-root.ts'
 import * as gasAndNonces from './migrations/0005-gas-and-nonces.ts'
 import * as mergingRuns from './migrations/0006-merging-runs.ts'
 import * as intakeSlots from './migrations/0007-intake-slots.ts'
+import * as chainStarts from './migrations/0008-chain-starts.ts'
 
 export const MIGRATIONS: Record<string, Migration> = {
   '0001-initial': initial,
@@ -18,6 +19,7 @@ export const MIGRATIONS: Record<string, Migration> = {
   '0005-gas-and-nonces': gasAndNonces,
   '0006-merging-runs': mergingRuns,
   '0007-intake-slots': intakeSlots,
+  '0008-chain-starts': chainStarts,
 }
 
 /** Brings the database up to this version's schema; safe to run from several processes at once. Returns what was applied. */
