@@ -31,6 +31,10 @@ async function startEndpoint(endpoint: VectorEndpoint) {
   const answers = isDown ? [] : [...endpoint, ...(vectors.rpc as RpcAnswer[])]
   const calls: string[] = []
   const server = createServer(async (request, response) => {
+    response.setHeader('access-control-allow-origin', '*')
+    response.setHeader('access-control-allow-headers', '*')
+    // A browser asks first whether it may.
+    if (request.method === 'OPTIONS') return void response.end()
     let text = ''
     for await (const piece of request.setEncoding('utf8')) text += piece
     const { id, method, params } = JSON.parse(text) as { id: number; method: string; params: unknown[] }
@@ -40,8 +44,6 @@ async function startEndpoint(endpoint: VectorEndpoint) {
     )
     const body = known?.error === undefined ? { result: known?.result ?? null } : { error: known.error }
     response.setHeader('content-type', 'application/json')
-    response.setHeader('access-control-allow-origin', '*')
-    response.setHeader('access-control-allow-headers', '*')
     response.end(JSON.stringify({ jsonrpc: '2.0', id, ...body }))
   })
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
