@@ -1,8 +1,11 @@
 import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import { HoldfastError } from '../core/errors.ts'
 import type { Clock } from '../core/ports.ts'
 import { hashApiKey, type Scope, type Source } from '../store/intake/sources.ts'
+import { addressOf } from './client-of.ts'
+import { createSlots } from './slots.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -24,11 +27,14 @@ export type Auth = {
 const KNOWN_MS = 5_000
 const KNOWN_KEYS = 10_000
 const KNOWN_STRANGERS = 1_000
+/** Look-ups of keys that were never valid here, at once; shared by address. */
+const LOOK_UPS_AT_ONCE = 64
 const BEARER = /^bearer +([A-Za-z0-9_.~+/=-]{1,200}) *$/i
 
 /**
  * Bearer keys against the sources in the database. A header seen within the last 5 seconds is judged from memory, also
- * when it was refused; both memories are bounded. Requests that bring the same unknown header share one query.
+ * when it was refused; both memories are bounded. Requests that bring the same unknown header share one query, and however
+ * many unknown headers an address brings, keys that were valid before are looked up.
  */
 export function createAuth(deps: {
   findSource(keyHash: Buffer): Promise<Source | null>
@@ -36,21 +42,36 @@ export function createAuth(deps: {
 }): Auth {
   const known = createMemory<Source>(KNOWN_KEYS, deps.clock)
   const strangers = createMemory<true>(KNOWN_STRANGERS, deps.clock)
+  /** Headers that were valid when they were last looked up. */
+  const proven = new Set<string>()
+  const slots = createSlots(LOOK_UPS_AT_ONCE, 'Too many unknown API keys at once; send this again.')
   const asking = new Map<string, Promise<Source | null>>()
 
-  function ask(header: string, key: string): Promise<Source | null> {
+  function remember(header: string, source: Source | null, askedAt: number): void {
+    proven.delete(header)
+    if (source === null) return strangers.set(header, true, askedAt)
+    known.set(header, source, askedAt)
+    if (proven.size >= KNOWN_KEYS) proven.clear()
+    proven.add(header)
+  }
+
+  /** @throws HoldfastError OVERLOADED */
+  function ask(header: string, key: string, socket: Socket): Promise<Source | null> {
     const pending = asking.get(header)
     if (pending) return pending
+    const leave = proven.has(header) ? () => undefined : slots.take(addressOf(socket))
     // Judged by when it was asked, so that a key revoked meanwhile is not known for longer than promised.
     const askedAt = deps.clock.now()
     const answer = deps
       .findSource(hashApiKey(key))
       .then((source) => {
-        if (source) known.set(header, source, askedAt)
-        else strangers.set(header, true, askedAt)
+        remember(header, source, askedAt)
         return source
       })
-      .finally(() => asking.delete(header))
+      .finally(() => {
+        leave()
+        asking.delete(header)
+      })
     asking.set(header, answer)
     return answer
   }
@@ -89,10 +110,14 @@ export function createAuth(deps: {
             new HoldfastError('UNAUTHORIZED', 'The Authorization header is not "Bearer" and a key.'),
           )
         }
-        ask(header, key).then(
-          (found) => done(admit(request, found)),
-          (error: Error) => done(error),
-        )
+        try {
+          ask(header, key, request.raw.socket).then(
+            (found) => done(admit(request, found)),
+            (error: Error) => done(error),
+          )
+        } catch (error) {
+          done(error as Error)
+        }
       }
     },
   }

@@ -7,7 +7,7 @@ export function clientOf(request: FastifyRequest): string | number {
 }
 
 /** An IPv4 address, or the /64 network of an IPv6 one, which is what one customer of a provider has. */
-function addressOf({ remoteAddress = '' }: Pick<Socket, 'remoteAddress'>): string {
+export function addressOf({ remoteAddress = '' }: Pick<Socket, 'remoteAddress'>): string {
   if (!isIPv6(remoteAddress)) return remoteAddress
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(remoteAddress)?.[1]
   if (mapped !== undefined) return mapped

@@ -8,18 +8,30 @@ export type Slots = {
    * @throws HoldfastError OVERLOADED when all are taken, or the client's share is
    */
   take(client: string | number): () => void
+  /** Does the work in a slot. */
+  run<T>(client: string | number, work: () => Promise<T>): Promise<T>
 }
 
 /** Semaphore that rejects when it is full. */
 export function createSlots(count: number, whenFull: string): Slots {
   const share = createFairShare(count)
+  function take(client: string | number): () => void {
+    if (!share.take(client, 1)) throw new HoldfastError('OVERLOADED', whenFull, { retryAfter: 2 })
+    let held = true
+    return () => {
+      if (held) share.give(client, 1)
+      held = false
+    }
+  }
+
   return {
-    take(client) {
-      if (!share.take(client, 1)) throw new HoldfastError('OVERLOADED', whenFull, { retryAfter: 2 })
-      let held = true
-      return () => {
-        if (held) share.give(client, 1)
-        held = false
+    take,
+    async run(client, work) {
+      const leave = take(client)
+      try {
+        return await work()
+      } finally {
+        leave()
       }
     },
   }

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { HttpDeps } from '../../src/http/deps.ts'
 import { MAX_OPEN_BYTES } from '../../src/http/records/body.ts'
+import { hashApiKey, type Source } from '../../src/store/intake/sources.ts'
 import { until } from '../support/wait.ts'
 import { openRaw, type RawConnection, type RawRequest, writeAll } from './hostile-client.ts'
 import { type ServerUnderTest, startServer } from './server-under-test.ts'
@@ -112,6 +113,72 @@ describe('bodies that are held and do not end', () => {
     await many.text()
     await restart({ settings: { bodyLimitBytes: 2048 } })
     expect((await post('/v1/verify', JSON.stringify({ record: 'x'.repeat(4096) }))).status).toBe(413)
+  })
+})
+
+describe('look-ups', () => {
+  const asks = (request: RawRequest, from: string) => begin({ method: 'GET', length: 0, ...request, from })
+
+  it('of unknown keys from one address hold up neither another address nor a key that was valid before', async () => {
+    const waiting = new Map<string, (source: Source | null) => void>()
+    const valid = hashApiKey('hf_valid').toString('hex')
+    const source: Source = { id: 1, name: 'auditor', scopes: ['audit'] }
+    let now = 0
+    await restart({
+      clock: { now: () => now },
+      replace: {
+        findSource: (hash) => new Promise((resolve) => waiting.set(hash.toString('hex'), resolve)),
+      },
+    })
+    const first = await asks({ path: '/v1/status', key: 'hf_valid' }, '127.0.0.2')
+    ;(await until(() => waiting.get(valid), { what: 'the look-up' }))(source)
+    await until(() => first.status() === 200, { what: 'the answer' })
+    waiting.clear()
+    now += 60_000
+    const strangers = await Promise.all(
+      Array.from({ length: 100 }, (_, i) => asks({ path: '/v1/status', key: `hf_${i}` }, '127.0.0.2')),
+    )
+    await until(() => strangers.filter(({ status }) => status() === 503).length === 52, {
+      what: 'the refusals',
+    })
+    expect(waiting.size).toBe(48)
+    await asks({ path: '/v1/status', key: 'hf_other' }, '127.0.0.3')
+    await until(() => waiting.size === 49, { what: 'the look-up for the other address' })
+    await asks({ path: '/v1/status', key: 'hf_valid' }, '127.0.0.2')
+    await until(() => waiting.has(valid), { what: 'the look-up of the key that was valid' })
+    for (const resolve of waiting.values()) resolve(null)
+  })
+
+  it('of records from one address leave some to another', async () => {
+    const unknown = { kind: 'unknown', unsearched: null } as const
+    let asked = 0
+    let open: () => void = () => {}
+    const gate = new Promise<void>((resolve) => {
+      open = resolve
+    })
+    const wait = async () => {
+      asked++
+      await gate
+      return unknown
+    }
+    await restart({
+      replace: {
+        prover: {
+          record: wait,
+          receipt: wait,
+          receipts: () => Promise.reject(new Error('not asked')) as never,
+        },
+      },
+    })
+    const path = `/v1/records/${HASH}`
+    const greedy = await Promise.all(Array.from({ length: 800 }, () => asks({ path }, '127.0.0.2')))
+    await until(() => asked === 768 && greedy.filter(({ status }) => status() === 503).length === 32, {
+      what: 'the share of the first address',
+    })
+    await asks({ path: `${path}/receipt` }, '127.0.0.3')
+    await until(() => asked === 769, { what: 'the look-up for the other' })
+    open()
+    await until(() => greedy.every(({ status }) => status() !== undefined), { what: 'all answers' })
   })
 })
 

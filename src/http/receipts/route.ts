@@ -19,47 +19,58 @@ import { RECEIPT_SCHEMA, RECEIPTS_SCHEMA, RECORD_SCHEMA, VERIFY_SCHEMA } from '.
 const MAX_RECEIPTS = 1_000
 /** Each asks the database again and again for as long as its reader reads. */
 const READERS_AT_ONCE = 16
+/** Look-ups of single records that may wait for the database at once. */
+const LOOK_UPS_AT_ONCE = 1_024
 /** Verifying asks RPC endpoints on the caller's behalf, so few at a time. */
 const VERIFIES_AT_ONCE = 16
 const PENDING_RETRY_SECONDS = 5
 
 type HashParams = { Params: { hash: string } }
 
-export function registerReceipts(app: FastifyInstance, deps: HttpDeps & { auth: Auth; turns: Turns }): void {
-  const { prover, turns } = deps
+type Deps = HttpDeps & { auth: Auth; turns: Turns }
+
+export function registerReceipts(app: FastifyInstance, deps: Deps): void {
   const guard = deps.settings.publicReceipts ? {} : { onRequest: deps.auth.require('audit') }
-  const readers = createSlots(READERS_AT_ONCE, 'Too many receipts are being read at once; ask again.')
-  const verifiers = createSlots(VERIFIES_AT_ONCE, 'Too many receipts are being verified at once; ask again.')
+  registerLookUps(app, deps, guard)
+  registerMany(app, deps, guard)
+  registerVerify(app, deps, guard)
+}
+
+type Guard = { onRequest?: ReturnType<Auth['require']> }
+
+function registerLookUps(app: FastifyInstance, { prover }: Deps, guard: Guard): void {
+  const slots = createSlots(LOOK_UPS_AT_ONCE, 'Too many records are being looked up at once; ask again.')
 
   app.get<HashParams>('/v1/records/:hash', { ...guard, schema: RECORD_SCHEMA }, async (request) => {
     const hash = parseHash(request.params.hash)
-    const found = await prover.record(hash)
+    const found = await slots.run(clientOf(request), () => prover.record(hash))
     if ('kind' in found) throw unknownRecord(hash, found)
     return found
   })
 
-  app.get<HashParams>(
-    '/v1/records/:hash/receipt',
-    { ...guard, schema: RECEIPT_SCHEMA },
-    async (request, reply) => {
-      const hash = parseHash(request.params.hash)
-      const found = await prover.receipt(hash)
-      if (found.kind === 'unknown') throw unknownRecord(hash, found)
-      if (found.kind === 'receipt') return found.receipt
-      reply.code(202).header('retry-after', PENDING_RETRY_SECONDS)
-      return { hash: toHex(hash), status: found.status, anchorBy: found.anchorBy }
-    },
-  )
+  const options = { ...guard, schema: RECEIPT_SCHEMA }
+  app.get<HashParams>('/v1/records/:hash/receipt', options, async (request, reply) => {
+    const hash = parseHash(request.params.hash)
+    const found = await slots.run(clientOf(request), () => prover.receipt(hash))
+    if (found.kind === 'unknown') throw unknownRecord(hash, found)
+    if (found.kind === 'receipt') return found.receipt
+    reply.code(202).header('retry-after', PENDING_RETRY_SECONDS)
+    return { hash: toHex(hash), status: found.status, anchorBy: found.anchorBy }
+  })
+}
+
+function registerMany(app: FastifyInstance, { prover, turns, logger }: Deps, guard: Guard): void {
+  const slots = createSlots(READERS_AT_ONCE, 'Too many receipts are being read at once; ask again.')
 
   app.post('/v1/receipts', { ...guard, schema: RECEIPTS_SCHEMA }, async (request, reply) => {
     await turns.take()
     const hashes = parseHashList(jsonBytes(request.body), MAX_RECEIPTS)
-    const leave = readers.take(clientOf(request))
+    const leave = slots.take(clientOf(request))
     const answers = prover.receipts(hashes)
     try {
       // The first answer before the status line, so that a database that is away is a 503 and not a broken stream.
       const first = await answers.next()
-      const lines = Readable.from(linesOf(first, answers, deps.logger), { objectMode: false })
+      const lines = Readable.from(linesOf(first, answers, logger), { objectMode: false })
       lines.once('close', leave)
       reply.header('content-type', 'application/x-ndjson; charset=utf-8')
       return reply.send(lines)
@@ -68,20 +79,20 @@ export function registerReceipts(app: FastifyInstance, deps: HttpDeps & { auth: 
       throw error
     }
   })
+}
+
+function registerVerify(app: FastifyInstance, { prover, turns, verify, settings }: Deps, guard: Guard): void {
+  const slots = createSlots(VERIFIES_AT_ONCE, 'Too many receipts are being verified at once; ask again.')
 
   app.post('/v1/verify', { ...guard, schema: VERIFY_SCHEMA }, async (request) => {
     await turns.take()
-    const question = parseQuestion(jsonBytes(request.body), deps.settings.recordLimitBytes)
-    const leave = verifiers.take(clientOf(request))
-    try {
-      if ('receipt' in question) return await deps.verify(question.receipt)
+    const question = parseQuestion(jsonBytes(request.body), settings.recordLimitBytes)
+    return slots.run(clientOf(request), async () => {
+      if ('receipt' in question) return verify(question.receipt)
       const { hash } = question
       const found = await prover.receipt(hash)
-      if (found.kind === 'receipt') return await deps.verify(found.receipt)
-      return notProven(hash, found)
-    } finally {
-      leave()
-    }
+      return found.kind === 'receipt' ? verify(found.receipt) : notProven(hash, found)
+    })
   })
 }
 

@@ -9,6 +9,9 @@ export const MAX_JSON_BYTES = 8 * 1024 * 1024
 /** Bodies of calls that may need no key; 1,000 hashes are 70 kB, a receipt is some 10 kB. */
 export const MAX_OPEN_BYTES = 128 * 1024
 
+/** Copies and memory that the collector has to take are few where a body comes as it was announced. */
+const GROWTH_WHERE_ANNOUNCED = 64
+
 /**
  * Reads a body to its end as one buffer, copied as it comes into a block that grows with it.
  * @param limits.hold charged for the block; released by whoever gave it
@@ -25,16 +28,21 @@ export function readBody(
     done(fault)
     return
   }
-  const body = growingBuffer(Number.isNaN(announced) ? limits.bytes : announced)
+  const body = Number.isNaN(announced)
+    ? growingBuffer(limits.bytes)
+    : growingBuffer(announced, GROWTH_WHERE_ANNOUNCED)
+  let whole: Buffer | undefined
 
   const end = (error: Error | null) => {
     request.off('data', onData).off('end', onEnd).off('error', end).off('close', onClose)
     if (error !== null) done(error)
-    else done(null, body.bytes())
+    else done(null, whole ?? body.bytes())
   }
   const onData = (piece: Buffer) => {
-    if (!body.append(piece)) return end(tooLarge(limits.bytes))
-    const overBudget = limits.hold.set(body.capacity())
+    if (piece.length === announced) {
+      whole = piece
+    } else if (!body.append(piece)) return end(tooLarge(limits.bytes))
+    const overBudget = limits.hold.set(whole?.length ?? body.capacity())
     if (overBudget !== undefined) end(overBudget)
   }
   const onEnd = () => end(null)

@@ -10,15 +10,14 @@ export type GrowingBuffer = {
 }
 
 const FIRST_BYTES = 1024
-const GROWTH = 4
 /** A block of this size is kept when the buffer is cleared. */
 const KEPT_BYTES = 4096
 
 /**
- * Bytes in one contiguous block that grows with what comes, never by what was announced: it holds at most
- * {@link GROWTH} times what was appended, however small the pieces.
+ * Bytes in one contiguous block that grows with what comes, however small the pieces.
+ * @param growth it holds at most so many times what was appended, and never more than the limit
  */
-export function growingBuffer(limitBytes: number): GrowingBuffer {
+export function growingBuffer(limitBytes: number, growth = 4): GrowingBuffer {
   let block = Buffer.alloc(0)
   let length = 0
   return {
@@ -26,7 +25,7 @@ export function growingBuffer(limitBytes: number): GrowingBuffer {
       const needed = length + bytes.length
       if (needed > limitBytes) return false
       if (needed > block.length) {
-        const size = Math.max(FIRST_BYTES, needed, block.length * GROWTH)
+        const size = Math.max(FIRST_BYTES, needed, block.length * growth)
         const grown = Buffer.allocUnsafeSlow(Math.min(limitBytes, size))
         block.copy(grown, 0, 0, length)
         block = grown

@@ -33,6 +33,7 @@ const CARRIAGE_RETURN = 0x0d
 const QUOTE = 0x22
 const BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
+const NOTHING = Buffer.alloc(0)
 const HASH_PREFIX = Buffer.from('{"hash":"')
 
 /**
@@ -48,14 +49,15 @@ export function createNdjsonDecoder(options: {
   const mostLineBytes = options.recordLimitBytes + ENVELOPE_BYTES
   const tail = growingBuffer(mostLineBytes + 2)
   let line = 0
-  let slice = Buffer.alloc(0)
+  let slice = NOTHING
   let used = 0
+  let filled = false
   let firstLine = 1
 
-  /** Makes room for one more hash. */
-  function makeRoom(): void {
-    if (used < slice.length) return
-    const grown = Buffer.allocUnsafeSlow(Math.min(sliceBytes, Math.max(FIRST_SLICE_BYTES, slice.length * 4)))
+  /** Makes room for one more hash. A stream that has filled a slice gets the next one whole. */
+  function grow(): void {
+    const size = filled ? sliceBytes : Math.max(FIRST_SLICE_BYTES, slice.length * 4)
+    const grown = Buffer.allocUnsafeSlow(Math.min(sliceBytes, size))
     slice.copy(grown)
     slice = grown
   }
@@ -65,15 +67,16 @@ export function createNdjsonDecoder(options: {
     used += 32
     if (used < sliceBytes) return
     options.onSlice({ hashes: slice, firstLine })
-    slice = Buffer.alloc(0)
+    slice = NOTHING
     used = 0
+    filled = true
   }
 
   /** Takes a line that is plainly a hash, with its line break; returns where the next line starts, or -1. */
   function takePlain(bytes: Buffer, start: number): number {
     const object = bytes[start] === BRACE
     if (object ? !startsWithHash(bytes, start) : bytes[start] !== QUOTE) return -1
-    makeRoom()
+    if (used === slice.length) grow()
     let end = readQuotedHash(bytes, object ? start + HASH_PREFIX.length - 1 : start, slice, used)
     if (end < 0 || (object && bytes[end++] !== CLOSE_BRACE)) return -1
     if (bytes[end] === CARRIAGE_RETURN) end++
@@ -88,7 +91,7 @@ export function createNdjsonDecoder(options: {
     line++
     if (skipBlank(bytes, 0) >= bytes.length) return
     if (bytes.length > mostLineBytes) throw tooLong()
-    makeRoom()
+    if (used === slice.length) grow()
     slice.set(parseLine(bytes, line, options.recordLimitBytes), used)
     taken()
   }
