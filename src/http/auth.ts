@@ -49,7 +49,10 @@ export function createAuth(deps: {
 
   function remember(header: string, source: Source | null, askedAt: number): void {
     proven.delete(header)
-    if (source === null) return strangers.set(header, true, askedAt)
+    if (source === null) {
+      strangers.set(header, true, askedAt)
+      return
+    }
     known.set(header, source, askedAt)
     if (proven.size >= KNOWN_KEYS) proven.clear()
     proven.add(header)
