@@ -97,7 +97,7 @@ function openClient(url: string, timeoutMs: number, isOver: () => boolean): Clie
   }
   let patienceEndsAt: number | undefined
   const ask = patient(once, {
-    repeats: { limited: 5, flaky: 4 },
+    repeats: { limited: 5, flaky: 4, silent: 1 },
     leftMs() {
       patienceEndsAt ??= performance.now() + PATIENCE_MS
       return patienceEndsAt - performance.now()

@@ -83,14 +83,14 @@ function post(url: string, body: string): Promise<Response> {
 }
 
 function reply(response: ServerResponse, what: Reply): void {
-  if ('drip' in what) return void drip(response, Buffer.from(what.drip))
-  if ('fault' in what) {
+  if ('drip' in what) drip(response, Buffer.from(what.drip))
+  else if ('fault' in what) {
     if (what.fault === 'break') response.destroy()
     if (what.fault === 'flood') flood(response)
-    return
+  } else {
+    response.writeHead(what.status ?? 200, { 'content-type': 'application/json', ...what.headers })
+    response.end(what.body)
   }
-  response.writeHead(what.status ?? 200, { 'content-type': 'application/json', ...what.headers })
-  response.end(what.body)
 }
 
 function flood(response: ServerResponse): void {

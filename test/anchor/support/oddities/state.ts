@@ -1,6 +1,5 @@
 /** Questions on the account, the contract and the pool, and what sending is answered with. */
-import type { Call } from './odd-node.ts'
-import { asItIs } from './odd-node.ts'
+import { asItIs, type Call, type Reply } from './odd-node.ts'
 import { asked, edited, error, isSending, type Row, when } from './row.ts'
 
 const ORACLE = '0x420000000000000000000000000000000000000f'
@@ -9,14 +8,13 @@ const isOracle = ({ method, params }: Call) =>
 const isPending = ({ method, params }: Call) =>
   method === 'eth_getTransactionCount' && params[1] === 'pending'
 const result = (value: unknown) => (call: Call) => ({ body: JSON.stringify({ id: call.id, result: value }) })
-const taken = (reply: Parameters<typeof when>[1]) =>
-  when(
-    (call) => isSending(call) && call.countOfMethod === 1,
-    async (call) => {
-      await call.forward()
-      return typeof reply === 'function' ? reply(call) : reply
-    },
-  )
+/** The node has the bytes when this is said. */
+const afterTaking = (reply: Reply | ((call: Call) => Reply | Promise<Reply>)) => async (call: Call) => {
+  await call.forward()
+  return typeof reply === 'function' ? reply(call) : reply
+}
+const taken = (reply: Reply) =>
+  when((call) => isSending(call) && call.countOfMethod === 1, afterTaking(reply))
 
 export const STATE: Row[] = [
   {
@@ -95,18 +93,12 @@ export const STATE: Row[] = [
   {
     name: 'the bytes taken and null said',
     seen: 'relays',
-    odd: when(isSending, async (call) => {
-      await call.forward()
-      return result(null)(call)
-    }),
+    odd: when(isSending, afterTaking(result(null))),
   },
   {
     name: 'the bytes taken twice',
     seen: 'balancers that send to all nodes',
-    odd: when(isSending, async (call) => {
-      await call.forward()
-      return asItIs(call)
-    }),
+    odd: when(isSending, afterTaking(asItIs)),
   },
   {
     name: 'the bytes dropped and accepted said',
