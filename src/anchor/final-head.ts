@@ -2,7 +2,12 @@
  * The newest final block, as one endpoint tells it. In: a view, and what earlier looks saw. Out: the number that anchors
  * are held against, what it rests on, and since when it stands still. No answer here holds up a look.
  */
-import { askFinalized, type FinalizedAnswer, finalityOf } from 'holdfast-client/finality'
+import {
+  askFinalized,
+  DEFAULT_CONFIRMATIONS,
+  type FinalizedAnswer,
+  finalityOf,
+} from 'holdfast-client/finality'
 import type { AnchorContext } from './context.ts'
 import type { FinalHead, FinalityMemory } from './report.ts'
 import type { ChainView } from './rpc/endpoints.ts'
@@ -71,7 +76,7 @@ export function describeFinality(final: FinalHead, head: number): string | null 
   }
   switch (final.by) {
     case 'fallback':
-      return `The endpoint does not tell which block is final${said}: blocks with 64 on top count as final. Set the chain's \`confirmations\` for another number.`
+      return `The endpoint does not tell which block is final${said}: blocks with ${DEFAULT_CONFIRMATIONS} on top count as final. Set the chain's \`confirmations\` for another number.`
     case 'earlier':
       return `The endpoint does not tell which block is final at present${said}: blocks up to ${final.number}, which it told earlier, count as final.`
     case 'nothing':

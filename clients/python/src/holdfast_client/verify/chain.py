@@ -111,6 +111,7 @@ def _decide(anchor: Anchor, transaction: bool, block: answers.Block | None, stor
 
 
 def _final(finalized: answers.Block | None, newest: answers.Block, anchor: Anchor) -> bool:
-    if finalized is not None:
+    # Genesis is what a node answers that does not know: nothing is final on a chain that has just begun, either.
+    if finalized is not None and finalized.number > 0:
         return finalized.number >= anchor.block_number
     return newest.number >= anchor.block_number + CONFIRMATIONS
