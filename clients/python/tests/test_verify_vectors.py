@@ -35,7 +35,7 @@ class Endpoint:
         for answer in [*self.answers, *VECTORS["rpc"]]:
             if answer["method"] == method and answer.get("params", params) == params:
                 if "error" in answer:
-                    raise RpcError(str(answer["error"]))
+                    raise RpcError(str(answer["error"]), answer["error"].get("code"))
                 return answer.get("result")
         return None
 

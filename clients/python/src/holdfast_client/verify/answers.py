@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ..hashing import keccak256
 from .form import Anchor
@@ -51,6 +51,9 @@ class Block:
     transactions: frozenset[str] | None
 
 
+Finalized = Block | None | Literal["not told"]
+
+
 def chain_id(endpoint: RpcEndpoint) -> int | None:
     return quantity(_ask(endpoint, "eth_chainId", []))
 
@@ -69,7 +72,10 @@ def transaction(endpoint: RpcEndpoint, anchor: Anchor) -> Transaction | None:
 def block(endpoint: RpcEndpoint, which: int | str) -> Block | None:
     """Asks for a block by number, or by tag. An answer about another number is missing."""
     name = hex(which) if isinstance(which, int) else which
-    found = _ask(endpoint, "eth_getBlockByNumber", [name, False])
+    return _block_of(_ask(endpoint, "eth_getBlockByNumber", [name, False]), which)
+
+
+def _block_of(found: Any, which: int | str) -> Block | None:
     if not isinstance(found, Mapping):
         return None
     number, time = quantity(found.get("number")), quantity(found.get("timestamp"))
@@ -78,6 +84,16 @@ def block(endpoint: RpcEndpoint, which: int | str) -> Block | None:
         return None
     hashes = None if not isinstance(listed, list) else frozenset(filter(None, map(_transaction_hash, listed)))
     return Block(number, hash_, time, hashes)
+
+
+def finalized(endpoint: RpcEndpoint) -> Finalized:
+    """The block tagged `finalized`; None where the chain cannot tell, "not told" where it was only busy."""
+    try:
+        return _block_of(endpoint.call("eth_getBlockByNumber", ["finalized", False]), "finalized")
+    except EndpointDownError:
+        raise
+    except RpcError as error:
+        return "not told" if error.temporary else None
 
 
 def stored_at(endpoint: RpcEndpoint, anchor: Anchor) -> int:

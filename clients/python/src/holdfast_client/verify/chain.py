@@ -69,7 +69,7 @@ def _read(endpoint: RpcEndpoint, anchor: Anchor) -> Reading:
     remark = None
     if stored_at and (stored_at < FIRST_CHAINS or stored_at > newest.time):
         remark = f"{endpoint.name}: the registry says it stored the root at {stored_at}, which is nonsense"
-    final = _final(answers.block(endpoint, "finalized"), newest, anchor)
+    final = _final(answers.finalized(endpoint), newest, anchor)
     return Reading(endpoint.name, CONFIRMED, detail, final, remark)
 
 
@@ -110,8 +110,10 @@ def _decide(anchor: Anchor, transaction: bool, block: answers.Block | None, stor
     raise _Unread("it forgot the transaction, and the registry stored no root by then")
 
 
-def _final(finalized: answers.Block | None, newest: answers.Block, anchor: Anchor) -> bool:
-    # Genesis is what a node answers that does not know: nothing is final on a chain that has just begun, either.
+def _final(finalized: answers.Finalized, newest: answers.Block, anchor: Anchor) -> bool:
+    if finalized == "not told":
+        return False
+    # A node that does not know answers genesis. On a chain that has just begun, nothing is final either.
     if finalized is not None and finalized.number > 0:
         return finalized.number >= anchor.block_number
     return newest.number >= anchor.block_number + CONFIRMATIONS

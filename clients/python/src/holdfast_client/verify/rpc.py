@@ -17,7 +17,19 @@ RATE_CODES = (-32005, -32029, -32097, 429)
 
 
 class RpcError(Exception):
-    """The endpoint answered a call with an error. For the verifier that is as good as null."""
+    """The endpoint answered a call with an error. For the verifier that is as good as null.
+
+    `code` is that of the JSON-RPC error object, where it has one.
+    """
+
+    def __init__(self, message: str, code: Any = None) -> None:
+        super().__init__(message)
+        self.code = code
+
+    @property
+    def temporary(self) -> bool:
+        """Whether the endpoint only refused to answer now, which tells nothing of the chain."""
+        return self.code in RATE_CODES
 
 
 class EndpointDownError(RpcError):
@@ -74,7 +86,7 @@ class HttpRpcEndpoint:
             code = error.get("code") if isinstance(error, dict) else None
             if code not in RATE_CODES or time.monotonic() + pause >= deadline:
                 message = error.get("message") if isinstance(error, dict) else error
-                raise RpcError(f"{self.name} answered {method} with error {code}: {str(message)[:200]}")
+                raise RpcError(f"{self.name} answered {method} with error {code}: {str(message)[:200]}", code)
             time.sleep(pause)
             pause *= 2
 
