@@ -134,8 +134,13 @@ describe('the file-descriptor limit', () => {
       sockets.push(socket)
     }
     await run.waitFor(/too many HTTP connections/)
-    await until(async () => (await fetch(`${url}/livez`)).status === 200, { what: '/livez' })
-    expect((await fetch(`${url}/readyz`)).status).toBe(200)
+    for (const path of ['/livez', '/readyz']) {
+      const answers = async () => {
+        const answer = await fetch(url + path, { signal: AbortSignal.timeout(5_000) }).catch(() => undefined)
+        return answer?.status === 200
+      }
+      await until(answers, { what: path })
+    }
     // One of the connections that were admitted pushes, which takes a connection to the database.
     const body = `{"hash":"${HASH}"}`
     let answer = ''
