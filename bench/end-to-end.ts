@@ -3,7 +3,7 @@ import { figureOf, note } from './figure.ts'
 import { hashSource } from './hashes.ts'
 import { load, requestHead } from './http-load.ts'
 import { singles } from './ingest-single.ts'
-import { openStage, type RunningDaemon, type Stage, untilTrue } from './stage.ts'
+import { openStage, type RunningDaemon, type Stage, untilSealed, untilTrue } from './stage.ts'
 import type { Figure } from './tree.ts'
 
 const CONNECTIONS = 4
@@ -101,6 +101,8 @@ async function anchored(stage: Stage, daemon: RunningDaemon, n: number): Promise
     next: (index) => (index * perRequest >= n ? null : [head, hashes.take(perRequest)]),
   })
   const pushed = performance.now()
+  // A tick waits a few seconds at most, and anchors what is sealed by then.
+  await untilSealed(stage.pool)
   await daemon.tick()
   const ticked = performance.now()
   const last = toHex(hashes.at(n - 1))

@@ -2,6 +2,7 @@
 import { endToEnd } from './end-to-end.ts'
 import { note } from './figure.ts'
 import { type FilledStore, fillStore } from './filled-store.ts'
+import { findable } from './findable.ts'
 import { gas } from './gas.ts'
 import { ingestBulk } from './ingest-bulk.ts'
 import { ingestNdjson } from './ingest-ndjson.ts'
@@ -31,6 +32,7 @@ const BENCHES: Record<string, (options: { quick: boolean }) => Promise<Figure[]>
   'ingest-single': ingestSingle,
   'ingest-ndjson': ingestNdjson,
   seal: overStore(seal),
+  findable,
   receipt: overStore(receipt),
   space: overStore(space),
   verify,

@@ -6,7 +6,7 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import { createHoldfastClient, verifyReceipt } from 'holdfast-client'
 import { note } from './figure.ts'
-import { openStage } from './stage.ts'
+import { openStage, untilSealed } from './stage.ts'
 
 const RECORDS = 1_000_000
 const SAMPLES = 1_000
@@ -19,7 +19,11 @@ try {
   const hashAt = (n: number) => hashes.subarray(n * 32, n * 32 + 32)
 
   const { result: pushed, seconds: pushSeconds } = await timed(() => client.push(hashes))
-  const { seconds: tickSeconds } = await timed(() => daemon.tick())
+  const { seconds: tickSeconds } = await timed(async () => {
+    // A tick waits a few seconds at most, and anchors what is sealed by then.
+    await untilSealed(stage.pool)
+    await daemon.tick()
+  })
   const picked = Array.from({ length: SAMPLES }, () => hashAt(randomInt(RECORDS)))
   await client.waitFor(picked[0]!, 'anchored', { pollMs: 20 })
   const { result: receipts, seconds: fetchSeconds } = await timed(async () => {
@@ -41,7 +45,7 @@ try {
   })
 
   note(`accepted            ${pushed.accepted} hashes in ${pushSeconds.toFixed(2)} s`)
-  note(`sealed and sent     ${tickSeconds.toFixed(2)} s after the tick was asked for`)
+  note(`sealed and sent     ${tickSeconds.toFixed(2)} s after the last answer`)
   note(`anchored by         ${transactions.size} transaction`)
   note(`receipts            ${receipts.length} fetched in ${fetchSeconds.toFixed(2)} s`)
   note(`valid on the chain  ${valid} of ${SAMPLES}, checked in ${verifySeconds.toFixed(2)} s`)

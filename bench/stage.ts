@@ -60,6 +60,7 @@ export type Stage = {
   pool: Pool
   apiKey: string
   sourceId: number
+  addSource(name: string): Promise<{ apiKey: string; sourceId: number }>
   startDaemon(settings?: DaemonSettings): Promise<RunningDaemon>
   /** Starts bench/peers/<name>.ts, which tells its URL once it listens. */
   startPeer(
@@ -133,14 +134,17 @@ export async function openStage({ walBytes = 2 ** 30 } = {}): Promise<Stage> {
     const env = { BENCH_KEY: CHAIN_KEY }
     const quiet = createLogger({ level: 'error', pretty: false, secrets: [] })
     await deployEverywhere(parseConfig(configOf({}), env), env, quiet)
-    const { source, key } = await createSource(database.db, { name: 'bench', scopes: ['admin'] })
+    const addSource = async (name: string) => {
+      const { source, key } = await createSource(database.db, { name, scopes: ['admin'] })
+      return { apiKey: key, sourceId: source.id }
+    }
 
     return {
       databaseUrl: postgres.url,
       rpcUrl: anvil.url,
       pool: database.pool,
-      apiKey: key,
-      sourceId: source.id,
+      ...(await addSource('bench')),
+      addSource,
       async startDaemon(settings = {}) {
         const profile = process.env.BENCH_CPU_PROFILE
         const child = fork(fileURLToPath(new URL('daemon.mjs', import.meta.url)), {

@@ -40,10 +40,11 @@ export type SealLoop = {
 /** How many chunks one look at the log reads. */
 const LOOK_CHUNKS = 20_000
 /**
- * A batch reads and hashes for this long, then closes with what it has: whoever pushes next waits for it. The index and
- * the commit take about as long again.
+ * What a batch should take at most: whoever pushes meanwhile waits for it and the next. It reads and hashes for
+ * {@link BUILD_MS}, or less where the index and the commit took longer than that before, then closes with what it has.
  */
-const BUILD_MS = 500
+const BATCH_MS = 1_000
+const BUILD_MS = { least: 100, most: 500 }
 /** A batch from which nothing came for this long is cut off, and meanwhile the lease is not renewed. */
 const STUCK_MS = 60_000
 /** When the loop closes, a batch has this long to end. */
@@ -72,6 +73,7 @@ export function startSealLoop(deps: {
   let closing = false
   let flushers = 0
   let fromSource = 0
+  let buildMs = BUILD_MS.most
   let wake: (() => void) | undefined
   let batch: { cut: AbortController; progressAt: number } | undefined
 
@@ -131,7 +133,7 @@ export function startSealLoop(deps: {
           writer,
           lease,
           chunks,
-          enough: () => closing || performance.now() - startedAt >= BUILD_MS,
+          enough: () => closing || performance.now() - startedAt >= buildMs,
           onProgress: () => {
             current.progressAt = performance.now()
           },
@@ -139,7 +141,9 @@ export function startSealLoop(deps: {
         }),
       )
       fair.charge(sealed.chunks)
-      deps.onSealed(sealed, (performance.now() - startedAt) / 1000)
+      const tookMs = performance.now() - startedAt
+      buildMs = Math.min(BUILD_MS.most, Math.max(BUILD_MS.least, (buildMs * BATCH_MS) / tookMs))
+      deps.onSealed(sealed, tookMs / 1000)
       upkeep.afterBatch(lease)
       return sealed
     } finally {
