@@ -68,7 +68,7 @@ describe('a look', () => {
     ])
   })
 
-  it('that anchors for the first time costs nine calls, and seven later', async () => {
+  it('that anchors for the first time costs ten calls, and seven later', async () => {
     const anchorer = await looking()
     taken()
     await stage.seal()
@@ -76,6 +76,8 @@ describe('a look', () => {
     const common = ['blockNumber', 'finalized', 'TransactionCount']
     expect(taken()).toEqual([
       ...common,
+      // Whether the chain is the one that earlier anchors are on.
+      'BlockByNumber',
       'Code',
       'estimateGas',
       'feeHistory',
